@@ -207,9 +207,9 @@ impl Drop for Browser {
 fn golden(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let text = kept(&path);
-    let section = text.split("==== ").find(|section| {
-        section.split('\n').next().is_some_and(|title| title.ends_with("json"))
-    });
+    let section = text
+        .split("==== ")
+        .find(|section| section.split('\n').next().is_some_and(|title| title.ends_with("json")));
     section.unwrap().split_once('\n').unwrap().1.to_owned()
 }
 
@@ -258,7 +258,8 @@ fn pages_fit_a_phone_and_a_desktop_and_load_nothing() {
             let is_light = ground == "rgb(255, 255, 255)";
             assert_eq!(is_light, scheme == "light", "{name}: {ground}");
             assert_eq!(browser.events("Network.requestWillBeSent").len(), 1, "the page alone");
-            for method in ["Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"] {
+            for method in ["Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"]
+            {
                 assert!(browser.events(method).is_empty(), "{:?}", browser.events(method));
             }
             browser.screenshot(&place.with_extension(format!("{width}-{scheme}.png")));

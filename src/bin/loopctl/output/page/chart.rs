@@ -3,7 +3,7 @@
 use super::connect;
 use super::model::{BarRow, Bars, Mark, Segment, Shade, Tone};
 use super::words::{address, column, word};
-use crate::output::wire::common::{AttemptResult, Ms};
+use crate::output::wire::common::{AttemptResult, ErrorKind, Ms};
 use crate::output::wire::connect::{Attempt, Document};
 use crate::output::wire::query::{Query, QueryResult};
 
@@ -67,7 +67,20 @@ fn attempt(document: &Document, attempt: &Attempt) -> BarRow {
         tone: connect::tone(document, attempt),
         segments,
         mark: mark(document, attempt).map(|mark| (end, mark)),
-        note: format!("{took} {}", connect::outcome(document, attempt)),
+        note: format!("{took} {}", end_of(document, attempt)),
+    }
+}
+
+/// Outcome in a word or two; the table has all of it.
+fn end_of(document: &Document, attempt: &Attempt) -> String {
+    let handshake = connect::handshake(document, attempt).and_then(|tls| tls.error.as_ref());
+    match attempt.error.as_ref().or(handshake).map(|error| (error.kind, &error.message)) {
+        None => connect::outcome(document, attempt),
+        Some((ErrorKind::Tls, _)) => "TLS failed".to_owned(),
+        Some((ErrorKind::Cert, _)) => "not trusted".to_owned(),
+        Some((ErrorKind::Timeout, _)) => "timed out".to_owned(),
+        Some((ErrorKind::Io, message)) => message.clone(),
+        Some((kind, _)) => word(&kind),
     }
 }
 

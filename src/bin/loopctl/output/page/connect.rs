@@ -65,7 +65,9 @@ fn verdict(document: &Document) -> Note {
             let after = prose_after(document, winner);
             Note::new(tone, "", format!("{} {text} {after}", address(&winner.address)))
         }
-        (Outcome::Interrupted, _) => Note::new(Tone::Plain, "", format!("interrupted after {total}")),
+        (Outcome::Interrupted, _) => {
+            Note::new(Tone::Plain, "", format!("interrupted after {total}"))
+        }
         _ => Note::new(Tone::Bad, "", format!("failed after {total}")),
     }
 }
@@ -162,8 +164,17 @@ fn attempts(document: &Document) -> Table {
         "unix" => "unix ms",
         _ => "tcp ms",
     };
-    let names =
-        ["#", "address", "start ms", transport, "tls ms", "outcome", "started because", "from", "route"];
+    let names = [
+        "#",
+        "address",
+        "start ms",
+        transport,
+        "tls ms",
+        "outcome",
+        "started because",
+        "from",
+        "route",
+    ];
     let mut table = Table::new(&names);
     for attempt in &document.attempts {
         let tone = tone(document, attempt);
@@ -200,7 +211,9 @@ fn not_tried(
 
 pub(super) fn tone(document: &Document, attempt: &Attempt) -> Tone {
     match attempt.result {
-        _ if Some(attempt.attempt_id) == document.selected && document.error.is_none() => Tone::Good,
+        _ if Some(attempt.attempt_id) == document.selected && document.error.is_none() => {
+            Tone::Good
+        }
         AttemptResult::Success if handshake(document, attempt).is_some() => Tone::Bad,
         AttemptResult::Success => Tone::Plain,
         AttemptResult::Failure | AttemptResult::Timeout => Tone::Bad,
@@ -284,10 +297,14 @@ fn environment(document: &Document) -> Vec<Part> {
         Fact::of("time limit", Some(prose(document.policy.deadline_ms))),
         Fact::list("name servers", &names::servers(&document.resolve)),
         document.tcp_info.as_ref().map(|tcp| Fact::new("kernel", kernel(tcp))),
-        winner(document).and_then(|it| it.socket.as_ref()).map(|it| Fact::new("socket", options(it))),
-        around.and_then(|it| it.local_ports.as_ref())
+        winner(document)
+            .and_then(|it| it.socket.as_ref())
+            .map(|it| Fact::new("socket", options(it))),
+        around
+            .and_then(|it| it.local_ports.as_ref())
             .map(|ports| Fact::new("local ports", format!("{} to {}", ports.first, ports.last))),
-        around.and_then(|it| it.proxy.as_ref())
+        around
+            .and_then(|it| it.proxy.as_ref())
             .map(|proxy| Fact::new("proxy, not used", format!("{}={}", proxy.variable, proxy.url))),
     ];
     let facts = facts.into_iter().flatten().collect();
@@ -350,8 +367,7 @@ fn interfaces(around: &Surroundings) -> Table {
 
 /// Callbacks that delayed the program itself.
 pub(super) fn slow_callbacks(callbacks: &[SlowCallback]) -> Table {
-    let mut table =
-        Table::new(&["slow callback", "scheduled at", "#", "total ms", "longest ms"]);
+    let mut table = Table::new(&["slow callback", "scheduled at", "#", "total ms", "longest ms"]);
     for slow in callbacks {
         let cells = vec![
             slow.what.clone(),

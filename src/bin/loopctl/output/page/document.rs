@@ -46,7 +46,9 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson(error) => write!(f, "it is not JSON: {error}"),
-            Self::NoSchema => write!(f, "it is no document of loopctl: the key `schema` is missing"),
+            Self::NoSchema => {
+                write!(f, "it is no document of loopctl: the key `schema` is missing")
+            }
             Self::UnknownSchema(name) => {
                 write!(f, "its schema `{name}` is not one of {}", SCHEMAS.join(", "))
             }

@@ -35,7 +35,8 @@ impl PageFile {
     pub(crate) fn finish(&mut self) -> ExitResult {
         const STYLE: Style = Style { color: false, unicode: true, width: None };
         let documents = document::of_values(std::mem::take(&mut self.documents));
-        let documents = documents.map_err(|error| FatalError::new(Exit::Mixed, error.to_string()))?;
+        let documents =
+            documents.map_err(|error| FatalError::new(Exit::Mixed, error.to_string()))?;
         self.writer.write(&render(&documents, self.format, STYLE));
         self.writer.finish()
     }

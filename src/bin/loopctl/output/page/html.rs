@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::chart::{axis, percent};
 use super::model::{
-    BarRow, Bars, Column, Fact, Mark, Note, Page, Part, Points, Row, Section, Segment, Shade, Table,
-    Tone,
+    BarRow, Bars, Column, Fact, Mark, Note, Page, Part, Points, Row, Section, Segment, Shade,
+    Table, Tone,
 };
 use super::words::{prose_of, shown};
 
@@ -13,7 +13,8 @@ const COLORS: &str = include_str!("colors.css");
 const STYLE: &str = include_str!("page.css");
 
 /// Rule for browsers: nothing is loaded and nothing runs, whatever a peer has sent.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// File with all pages, and the documents inside.
 pub(super) fn file(pages: &[Page], json: &Value) -> String {
@@ -37,8 +38,16 @@ pub(super) fn embedded(json: &Value) -> String {
     let mut escaped = String::new();
     for c in json.to_string().chars() {
         match c {
-            '<' | '>' | '&' | '\'' | '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+            '<'
+            | '>'
+            | '&'
+            | '\''
+            | '\u{7f}'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => {
                 escaped += &format!("\\u{:04x}", u32::from(c));
             }
             c => escaped.push(c),
@@ -100,9 +109,8 @@ fn part(part: &Part) -> String {
 }
 
 fn facts(facts: &[Fact]) -> String {
-    let row = |fact: &Fact| {
-        format!("<dt>{}</dt><dd><bdi>{}</bdi></dd>\n", fact.label, text(&fact.value))
-    };
+    let row =
+        |fact: &Fact| format!("<dt>{}</dt><dd><bdi>{}</bdi></dd>\n", fact.label, text(&fact.value));
     format!("<dl class=\"facts\">\n{}</dl>\n", facts.iter().map(row).collect::<String>())
 }
 
@@ -111,8 +119,7 @@ fn notes(notes: &[Note]) -> String {
         let evidence = note.evidence.iter();
         let evidence: String =
             evidence.map(|it| format!("<li><bdi>{}</bdi></li>", sentence(it))).collect();
-        let evidence =
-            if evidence.is_empty() { evidence } else { format!("<ul>{evidence}</ul>") };
+        let evidence = if evidence.is_empty() { evidence } else { format!("<ul>{evidence}</ul>") };
         let label = match note.label {
             "" => String::new(),
             label => format!("<span class=\"label\">{label}</span>"),
@@ -130,8 +137,14 @@ fn table(table: &Table) -> String {
     };
     let head: String = table.columns.iter().map(head).collect();
     let rows: String = table.rows.iter().map(|row| table_row(row, &table.columns)).collect();
-    format!("<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n")
+    format!(
+        "<div class=\"table\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n\
+         </table></div>\n"
+    )
 }
+
+/// Longest word that is not broken in a cell: an IPv4 address with its port, and most names.
+const WHOLE: usize = 24;
 
 fn table_row(row: &Row, columns: &[Column]) -> String {
     let cell = |(cell, column): (&String, &Column)| {
@@ -140,11 +153,13 @@ fn table_row(row: &Row, columns: &[Column]) -> String {
             "outcome" | "result" | "error" | "last failure" => "said",
             _ => "text",
         };
+        let is_whole = cell.split(' ').all(|word| word.len() <= WHOLE);
+        let whole = if is_whole { " whole" } else { "" };
         let content = match cell.as_str() {
             "" => String::new(),
             cell => format!("<bdi>{}</bdi>", text(cell)),
         };
-        format!("<td class=\"{class}\" data-name=\"{}\">{content}</td>", column.name)
+        format!("<td class=\"{class}{whole}\" data-name=\"{}\">{content}</td>", column.name)
     };
     let cells: String = row.cells.iter().zip(columns).map(cell).collect();
     format!("<tr class=\"{}\">{cells}</tr>\n", row.tone.class())
@@ -160,7 +175,8 @@ fn bars(bars: &Bars) -> String {
             format!("<line class=\"grid\" x1=\"{at}%\" x2=\"{at}%\" y1=\"0\" y2=\"100%\"/>")
         })
         .collect();
-    let labels: String = ticks.iter().map(|tick| label(&tick.text, percent(tick.at, max))).collect();
+    let labels: String =
+        ticks.iter().map(|tick| label(&tick.text, percent(tick.at, max))).collect();
     let rows: String = bars.rows.iter().map(|row| bar(row, max, &grid)).collect();
     format!(
         "<div class=\"bars\">\n<div class=\"axis\"><span></span>\
@@ -233,9 +249,7 @@ pub(super) fn glyph(mark: Mark) -> &'static str {
         Mark::Failed => {
             "<path class=\"halo\" d=\"M-4-4 4 4M-4 4 4-4\"/><path class=\"failed\" d=\"M-4-4 4 4M-4 4 4-4\"/>"
         }
-        Mark::Silent => {
-            "<path class=\"halo\" d=\"M0-7V7\"/><path class=\"silent\" d=\"M0-7V7\"/>"
-        }
+        Mark::Silent => "<path class=\"halo\" d=\"M0-7V7\"/><path class=\"silent\" d=\"M0-7V7\"/>",
         Mark::Canceled => "<circle class=\"canceled\" r=\"4\"/>",
         Mark::Open => "<path class=\"open\" d=\"M-3-5 3 0-3 5Z\"/>",
         Mark::Measured => "<path class=\"measured\" d=\"M0-5 5 0 0 5-5 0Z\"/>",
@@ -245,7 +259,9 @@ pub(super) fn glyph(mark: Mark) -> &'static str {
 fn legend(bars: &Bars) -> String {
     let shades = bars.shades().into_iter().map(|shade| {
         let swatch = match shade {
-            Shade::Stagger => "<line class=\"stagger\" x1=\"0\" x2=\"18\" y1=\"6\" y2=\"6\"/>".to_owned(),
+            Shade::Stagger => {
+                "<line class=\"stagger\" x1=\"0\" x2=\"18\" y1=\"6\" y2=\"6\"/>".to_owned()
+            }
             _ => format!("<rect class=\"{}\" width=\"18\" height=\"11\"/>", shade.class()),
         };
         format!("<li><svg>{swatch}</svg>{}</li>", shade.words())
@@ -273,9 +289,11 @@ fn points(points: &Points) -> String {
         .collect();
     let dots: String = (0..points.tries.len())
         .map(|at| {
-            let x = points.place(at);
+            let x = round(10.0 + points.place(at) * 0.9);
             match points.tries[at] {
-                Some(value) => format!("<circle class=\"point\" cx=\"{x}%\" cy=\"{}\" r=\"3\"/>", y(value)),
+                Some(value) => {
+                    format!("<circle class=\"point\" cx=\"{x}%\" cy=\"{}\" r=\"3\"/>", y(value))
+                }
                 None => format!(
                     "<svg x=\"{x}%\" y=\"{}\" overflow=\"visible\">{}</svg>",
                     POINTS_HEIGHT - 6.0,
@@ -292,7 +310,7 @@ fn points(points: &Points) -> String {
     );
     format!(
         "<div class=\"points\"><svg height=\"{}\" role=\"img\" aria-label=\"time of each try\">\
-         {grid}{dots}<text x=\"0\" y=\"{y}\">try 1</text><text x=\"100%\" y=\"{y}\" text-anchor=\"end\">{count}</text>\
+         {grid}{dots}<text x=\"10%\" y=\"{y}\">try 1</text><text x=\"100%\" y=\"{y}\" text-anchor=\"end\">{count}</text>\
          </svg>\n<ul class=\"legend\"><li><svg><circle class=\"point\" cx=\"9\" cy=\"6\" r=\"3\"/></svg>\
          time until connected</li>{}</ul></div>\n",
         POINTS_HEIGHT + 18.0,

@@ -170,8 +170,10 @@ impl Note {
 impl Table {
     /// Table without rows; names that end in a unit are columns of numbers.
     pub(crate) fn new(names: &[&'static str]) -> Self {
-        let column =
-            |name: &&'static str| Column { name, is_number: NUMBERS.iter().any(|it| name.ends_with(it)) };
+        let column = |name: &&'static str| Column {
+            name,
+            is_number: NUMBERS.iter().any(|it| name.ends_with(it)),
+        };
         Self { columns: names.iter().map(column).collect(), rows: Vec::new() }
     }
 
@@ -196,7 +198,8 @@ impl Table {
 }
 
 /// Ends of the names of columns that are numbers.
-const NUMBERS: [&str; 10] = [" ms", "#", " s", "bytes", "won", "lost", "failed", "sent", "hop", "answered"];
+const NUMBERS: [&str; 10] =
+    [" ms", "#", " s", "bytes", "won", "lost", "failed", "sent", "hop", "answered"];
 
 impl Bars {
     /// Bars in milliseconds.

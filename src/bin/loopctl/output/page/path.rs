@@ -49,6 +49,8 @@ fn facts(document: &Document) -> Vec<Fact> {
         Fact::new("probes to each hop", document.probes.to_string()),
         Fact::new("largest hop limit", document.max_hops.to_string()),
         Fact::new("exit status", document.exit_code.to_string()),
+        Fact::new("start", document.start.to_string()),
+        Fact::new("loopctl", document.version.to_string()),
     ]
 }
 
@@ -113,7 +115,9 @@ fn hops(path: &Path) -> Table {
 fn answer(answer: &Answer) -> String {
     let kind = word(&answer.kind);
     match &answer.icmp {
-        Some(icmp) => format!("{} {kind}: {} ({}/{})", answer.ip, icmp.message, icmp.kind, icmp.code),
+        Some(icmp) => {
+            format!("{} {kind}: {} ({}/{})", answer.ip, icmp.message, icmp.kind, icmp.code)
+        }
         None => format!("{} {kind}", answer.ip),
     }
 }

@@ -7,7 +7,9 @@ use super::names::{asked, exchanges, notes, tone};
 use super::words::{column, prose, word};
 use crate::output::wire::common::RunEnd;
 use crate::output::wire::query::Record;
-use crate::output::wire::resolve::{Document, Hop, Outcome, Proof, Proved, StepKind, VerifiedQuery};
+use crate::output::wire::resolve::{
+    Document, Hop, Outcome, Proof, Proved, StepKind, VerifiedQuery,
+};
 
 pub(super) fn page(document: &Document) -> Page {
     let mut page = Page {
@@ -53,6 +55,7 @@ fn facts(document: &Document) -> Vec<Fact> {
         is_converted.then(|| Fact::new("on the wire", document.ascii_name.clone())),
         Some(Fact::new("exit status", document.exit_code.to_string())),
         Some(Fact::new("start", document.start.to_string())),
+        Some(Fact::new("loopctl", document.version.to_string())),
     ];
     facts.into_iter().flatten().collect()
 }
@@ -63,8 +66,7 @@ fn messages(document: &Document) -> Vec<Note> {
         .differences
         .iter()
         .map(|it| Note::new(Tone::Plain, "difference", it.message.clone()));
-    let warnings =
-        document.warnings.iter().map(|it| Note::new(Tone::Plain, "warning", it.clone()));
+    let warnings = document.warnings.iter().map(|it| Note::new(Tone::Plain, "warning", it.clone()));
     errors.chain(differences).chain(warnings).collect()
 }
 
@@ -112,7 +114,8 @@ fn records<'a>(records: impl Iterator<Item = &'a Proved<Record>>) -> Table {
 }
 
 fn questions_table(document: &Document) -> Table {
-    let names = ["type", "name", "asked", "start ms", "took ms", "result", "answers", "notes", "dnssec"];
+    let names =
+        ["type", "name", "asked", "start ms", "took ms", "result", "answers", "notes", "dnssec"];
     let mut table = Table::new(&names);
     for VerifiedQuery { query, dnssec, .. } in &document.queries {
         let answers: Vec<&str> = query.answers.iter().map(|it| it.of.data.as_str()).collect();
@@ -125,10 +128,13 @@ fn questions_table(document: &Document) -> Table {
             chart::result(query.result),
             answers.join(", "),
             notes(query).join(", "),
-            dnssec.as_ref().map(|it| {
-                let why = it.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-                format!("{}{why}", word(&it.proof))
-            }).unwrap_or_default(),
+            dnssec
+                .as_ref()
+                .map(|it| {
+                    let why = it.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                    format!("{}{why}", word(&it.proof))
+                })
+                .unwrap_or_default(),
         ];
         table.push(tone(query.result), cells);
     }

@@ -53,6 +53,7 @@ fn facts(series: &Series) -> Vec<Fact> {
         Some(Fact::new("won by ipv6", series.won_by.ipv6.to_string())),
         Some(Fact::new("won by ipv4", series.won_by.ipv4.to_string())),
         Some(Fact::new("exit status", series.exit_code.to_string())),
+        Some(Fact::new("loopctl", series.version.to_string())),
     ];
     facts.into_iter().flatten().collect()
 }
@@ -119,7 +120,17 @@ fn share(series: &Series) -> Bars {
 }
 
 fn addresses(series: &Series) -> Table {
-    let names = ["address", "won", "lost", "failed", "min ms", "p50 ms", "p99 ms", "max ms", "last failure"];
+    let names = [
+        "address",
+        "won",
+        "lost",
+        "failed",
+        "min ms",
+        "p50 ms",
+        "p99 ms",
+        "max ms",
+        "last failure",
+    ];
     let mut table = Table::new(&names);
     for stats in &series.addresses {
         let times = stats.connect_times.as_ref();

@@ -4,7 +4,7 @@ use super::connect::{error, slow_callbacks};
 use super::model::{Fact, Note, Page, Part, Table, Tone};
 use super::words::{address, column, endpoint, prose, word, yes_or_no};
 use crate::output::wire::serve::{
-    Connection, Datagram, Listening, Record, Socket, Summary, Transfer,
+    Connection, Datagram, Listening, Record, Socket, Stats, Summary, Transfer,
 };
 
 pub(super) fn page(records: &[Record]) -> Page {
@@ -30,6 +30,7 @@ pub(super) fn page(records: &[Record]) -> Page {
     page.section("Connections", vec![Part::Table(connections(records))]);
     page.section("Datagrams", vec![Part::Table(datagrams(records))]);
     page.section("Received", vec![Part::Table(transfers(records))]);
+    page.section("Totals while it ran", vec![Part::Table(stats(records))]);
     let slow = summary.map(|summary| slow_callbacks(&summary.slow_callbacks));
     page.section("Environment", slow.map(Part::Table).into_iter().collect());
     page
@@ -74,8 +75,17 @@ fn sockets(listening: &[&Listening]) -> Table {
 }
 
 fn connections(records: &[Record]) -> Table {
-    let names =
-        ["client", "in bytes", "out bytes", "took ms", "end", "faults", "tls", "client certificate", "error"];
+    let names = [
+        "client",
+        "in bytes",
+        "out bytes",
+        "took ms",
+        "end",
+        "faults",
+        "tls",
+        "client certificate",
+        "error",
+    ];
     let mut table = Table::new(&names);
     let connections: Vec<&Connection> = all(records, |record| match record {
         Record::Connection(connection) => Some(&**connection),
@@ -126,6 +136,30 @@ fn datagrams(records: &[Record]) -> Table {
         table.push(if datagram.allowed { Tone::Plain } else { Tone::Bad }, cells);
     }
     table.without_empty_columns()
+}
+
+fn stats(records: &[Record]) -> Table {
+    let names =
+        ["time ms", "accepted #", "open #", "closed #", "aborted #", "in bytes", "out bytes"];
+    let mut table = Table::new(&names);
+    let stats: Vec<&Stats> = all(records, |record| match record {
+        Record::Stats(stats) => Some(stats),
+        _ => None,
+    });
+    for at in stats {
+        let counts = &at.counts;
+        let counted = [
+            counts.accepted,
+            at.open,
+            counts.closed,
+            counts.aborted,
+            counts.bytes_in,
+            counts.bytes_out,
+        ];
+        let cells = counted.iter().map(ToString::to_string);
+        table.push(Tone::Plain, [column(at.time_ms)].into_iter().chain(cells).collect());
+    }
+    table
 }
 
 fn transfers(records: &[Record]) -> Table {

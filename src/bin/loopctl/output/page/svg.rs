@@ -164,10 +164,14 @@ impl Image {
             );
         }
         for (at, value) in points.tries.iter().enumerate() {
-            let x = left as f64 + points.place(at) / 100.0 * (right - left) as f64;
+            let first = left + 60;
+            let x = first as f64 + points.place(at) / 100.0 * (right - first) as f64;
             self.body += &match value {
                 Some(value) => {
-                    format!("<circle class=\"point\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3\"/>", y(*value))
+                    format!(
+                        "<circle class=\"point\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3\"/>",
+                        y(*value)
+                    )
                 }
                 None => format!(
                     "<g transform=\"translate({x:.1} {:.1})\">{}</g>",

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 use super::chart::percent;
 use super::model::{
-    Bars, Fact, Mark, Note, Page, Part, Points, Row, Section, Segment, Table, Tone,
+    Bars, Fact, Mark, Note, Page, Part, Points, Row, Section, Segment, Shade, Table, Tone,
 };
 use super::words::{prose_of, shown};
 use crate::output::human::compare::grid::{Cell, Grid};
@@ -79,7 +79,8 @@ fn table(table: &Table, style: Style) -> String {
     for row in &table.rows {
         let cells = row.cells.iter().zip(&table.columns);
         grid.push(cells.map(|(cell, column)| {
-            let cell = if column.is_number { Cell::right(shown(cell)) } else { Cell::left(shown(cell)) };
+            let cell =
+                if column.is_number { Cell::right(shown(cell)) } else { Cell::left(shown(cell)) };
             cell.paint(ansi(row.tone))
         }));
     }
@@ -126,7 +127,7 @@ fn length(value: f64, unit: &str) -> String {
 fn bar(segments: &[Segment], mark: Option<(f64, Mark)>, max: f64, style: Style) -> String {
     let column = |value: f64| (percent(value, max) / 100.0 * COLUMNS as f64).round() as usize;
     let mut cells = vec![' '; COLUMNS + 1];
-    for segment in segments {
+    for segment in segments.iter().filter(|it| it.to > it.from || it.shade != Shade::Tries) {
         let from = column(segment.from).min(COLUMNS - 1);
         let to = column(segment.to).clamp(from + 1, COLUMNS);
         cells[from..to].fill(segment.shade.glyph());

@@ -15,7 +15,10 @@ pub(super) fn parts(tls: &Tls) -> Vec<Part> {
     let facts = [
         tls.starttls.as_ref().map(|it| {
             let greeting = it.greeting.as_deref().unwrap_or("no greeting");
-            Fact::new("starttls", format!("{} in {}: {greeting}", it.protocol, prose(it.duration_ms)))
+            Fact::new(
+                "starttls",
+                format!("{} in {}: {greeting}", it.protocol, prose(it.duration_ms)),
+            )
         }),
         Some(Fact::new("handshake", word(&tls.result))),
         Fact::of("duration", tls.duration_ms.map(prose)),
