@@ -362,8 +362,8 @@ pub(crate) struct ExportArgs {
     /// Write the report to FILE instead of standard output (with --relay: standard error); FILE.html and FILE.svg get
     /// a page, and the report stays
     ///
-    /// The page has the bars of the race, its reasons with evidence, names, attempts, TLS and certificates, the state
-    /// of this host, and the JSON document. It needs no other file and no network. `loopctl report` makes it from JSON.
+    /// The page has the bars of the race, its reasons with evidence, names, attempts, TLS and certificates. The state
+    /// of this host and the JSON document follow. It needs no other file and no network. `loopctl report` makes it from JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
     /// Start lines with the time, in seconds since 1970

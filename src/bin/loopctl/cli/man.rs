@@ -173,8 +173,8 @@ Shows JSON documents that loopctl wrote before, on this host or another: as text
 image. `connect --report FILE.html` and `resolve --report FILE.html` write the same page at the end of a run.";
 
 const PAGES: &str = "\
-An HTML page has everything of its document: the bars of the race, reasons with evidence, names, attempts, TLS and \
-certificates, the state of the host, and the JSON. It is one file without scripts, and forbids browsers to load \
+An HTML page has the bars of the race, reasons with evidence, names, attempts, TLS and certificates. The state of \
+the host and the JSON document follow. It is one file without scripts, and forbids browsers to load \
 anything (Content-Security-Policy). It follows the light or dark setting of its reader, and fits a phone and paper.
 
 In a race, each question and each address has a bar. `stagger` is the time from the first start to the start of an \
