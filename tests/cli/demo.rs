@@ -27,7 +27,7 @@ fn the_demo_explains_itself() {
     let ran = run(&["demo", "--happy-eyeballs=100ms"]);
     assert!(ran.stdout.starts_with("demo.test is this machine: "), "{}", ran.stdout);
     assert!(ran.stdout.contains("lost, no answer") && ran.stdout.contains("refused"));
-    assert!(ran.stderr.contains("clients without Happy Eyeballs wait"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`--all` shows whether it is slow or down"), "{}", ran.stderr);
 }
 
 #[test]

@@ -29,7 +29,9 @@ mod ndjson;
 mod others;
 mod pages;
 mod path;
+mod phases;
 mod policy;
+mod reasons;
 mod relay;
 mod repeat;
 mod resolve;
@@ -61,6 +63,7 @@ mod sink_refusal;
 #[expect(dead_code, reason = "other tests use more of it")]
 mod skip;
 mod socket;
+mod stalls;
 mod starttls;
 mod success;
 mod support;

@@ -130,7 +130,10 @@ fn why_t02_the_parts_of_the_total_add_up_to_it() {
     }
     let found = run(&["connect", "--json", "--resolve", pins, &target]).json();
     assert_valid(&found);
-    let blamed: f64 = found["why"].as_array().unwrap().iter().map(|why| ms(&why["cost_ms"])).sum();
+    // Delays of a busy host are no cost of the race.
+    let is_of_race = |why: &&Value| why["kind"] != "late_start" && why["kind"] != "late_end";
+    let race = found["why"].as_array().unwrap().iter().filter(is_of_race);
+    let blamed: f64 = race.map(|why| ms(&why["cost_ms"])).sum();
     assert!((blamed - ms(&found["he_cost_ms"])).abs() < 5.0, "all of it has its blame: {found:#}");
 }
 

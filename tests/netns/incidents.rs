@@ -12,13 +12,13 @@ use crate::skip::skipped;
 const SKIPPED: i32 = 77;
 
 /// A finished run: the document, and the text of another run.
-struct Run {
-    document: Value,
+pub(crate) struct Run {
+    pub(crate) document: Value,
     text: String,
 }
 
 impl Run {
-    fn attempt(&self) -> &Value {
+    pub(crate) fn attempt(&self) -> &Value {
         &self.document["attempts"][0]
     }
 
@@ -29,23 +29,23 @@ impl Run {
     }
 
     /// The reason of a kind.
-    fn why(&self, kind: &str) -> &Value {
+    pub(crate) fn why(&self, kind: &str) -> &Value {
         let mut all = self.document["why"].as_array().unwrap().iter();
         all.find(|why| why["kind"] == kind)
             .unwrap_or_else(|| panic!("{kind}: {}", self.document["why"]))
     }
 
-    fn hint(&self) -> &str {
+    pub(crate) fn hint(&self) -> &str {
         self.document["hint"].as_str().unwrap_or_default()
     }
 
     #[track_caller]
-    fn says(&self, words: &str) {
+    pub(crate) fn says(&self, words: &str) {
         assert!(self.text.contains(words), "`{words}` is not in:\n{}", self.text);
     }
 
     #[track_caller]
-    fn is_silent_about(&self, words: &str) {
+    pub(crate) fn is_silent_about(&self, words: &str) {
         assert!(!self.text.contains(words), "`{words}` is in:\n{}", self.text);
     }
 }
@@ -72,14 +72,14 @@ fn run(network: &[&str], arguments: &[&str]) -> Option<Run> {
 }
 
 /// Runs in a network whose other end is `wire.py`.
-fn on_wire(plan: &[&str], arguments: &[&str]) -> Option<Run> {
+pub(crate) fn on_wire(plan: &[&str], arguments: &[&str]) -> Option<Run> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netns/wire.py");
     let network = [&["python3", script.to_str().unwrap()], plan].concat();
     run(&network, arguments)
 }
 
 /// Runs on a host that commands of the shell set up.
-fn on_host(setup: &str, arguments: &[&str]) -> Option<Run> {
+pub(crate) fn on_host(setup: &str, arguments: &[&str]) -> Option<Run> {
     let script = format!(
         "ip link set lo up || exit {SKIPPED}; {{ {setup}; }} || exit {SKIPPED}; shift; exec \"$@\""
     );

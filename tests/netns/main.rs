@@ -53,6 +53,7 @@ mod matrix;
 mod others;
 mod path;
 mod presets;
+mod rivals;
 mod rows;
 mod scenarios;
 mod several;

@@ -84,19 +84,47 @@ fn netns_a_missing_interface_and_a_missing_source_list_what_there_is() {
     assert!(document["hint"].as_str().unwrap().contains("10.7.0.1"), "{}", ran.stderr);
 }
 
-/// The range is a single port, which the listener's own connection uses.
-#[test]
-fn netns_used_up_ports_are_no_missing_route() {
-    let change = "
+/// The range is a single port, which a connection to port 9000 uses; 9001 listens as well.
+const ONE_PORT: &str = "
         sysctl -qw net.ipv4.ip_local_port_range='50000 50000'
         \"$1\" serve --mode discard -q 127.0.0.1:9000 127.0.0.1:9001 &
         for _ in $(seq 200); do ss -Htln | grep -q ':9001' && break; sleep 0.05; done
         { sleep 60 | \"$1\" connect -q --relay 127.0.0.1:9000 & } >/dev/null
         for _ in $(seq 200); do ss -Htn | grep -q ESTAB && break; sleep 0.05; done";
-    let Some((ran, document)) = connect(change, &["127.0.0.1:9000"]) else { return };
-    assert!(has_kind(&document, "no_free_port"), "{document:#}");
-    assert!(document["hint"].as_str().unwrap().contains("50000"), "{}", ran.stderr);
+
+#[test]
+fn netns_used_up_ports_are_no_missing_route() {
+    for args in [&["127.0.0.1:9000"][..], &["--source", "127.0.0.1", "127.0.0.1:9000"]] {
+        let Some((ran, document)) = connect(ONE_PORT, args) else { return };
+        assert_eq!(ran.status, Some(7), "{}", ran.stderr);
+        assert!(has_kind(&document, "no_free_port"), "{document:#}");
+        let ports = &document["surroundings"]["local_ports"];
+        assert_eq!((&ports["first"], &ports["last"]), (&50000.into(), &50000.into()));
+        let hint = document["hint"].as_str().unwrap();
+        assert!(hint.contains("50000 to 50000"), "{hint}");
+        assert!(!ran.stderr.contains("no route"), "{}", ran.stderr);
+    }
     let args = ["--source", "127.0.0.1", "127.0.0.1:9001"];
-    let Some((ran, _)) = connect(change, &args) else { return };
+    let Some((ran, document)) = connect(ONE_PORT, &args) else { return };
     assert_eq!(ran.status, Some(0), "another pair of ends is free: {}", ran.stderr);
+    assert!(!has_kind(&document, "no_free_port"), "{document:#}");
+    // Its rival has the same errno: there is no route.
+    let Some((_, document)) = connect("ip -4 address flush dev v0", &["192.0.2.1:9000"]) else {
+        return;
+    };
+    assert!(!has_kind(&document, "no_free_port"), "{document:#}");
+}
+
+/// Without a listener, the kernel may give the port that is asked for to the connection itself.
+#[test]
+fn netns_a_connection_to_itself_is_told_from_a_refusal() {
+    let own = "sysctl -qw net.ipv4.ip_local_port_range='50000 50000'";
+    let Some((ran, document)) = connect(own, &["127.0.0.1:50000"]) else { return };
+    assert_eq!(ran.status, Some(7), "{}", ran.stderr);
+    assert!(ran.stderr.contains("connected to itself"), "{}", ran.stderr);
+    assert!(document["hint"].as_str().unwrap().contains("reached itself"), "{document:#}");
+    let Some((ran, document)) = connect("", &["127.0.0.1:9"]) else { return };
+    assert_eq!(ran.status, Some(7), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("itself"), "{}", ran.stderr);
+    assert!(!document["hint"].as_str().unwrap().contains("itself"), "{document:#}");
 }

@@ -13,7 +13,11 @@ status is the command's; 77 if this machine does not allow the namespace or the 
     hang                   data is acknowledged, and nothing else comes
     gap                    data is acknowledged, and the second of two answering segments comes
     rst                    a RST
+    slow-rst:MS            the same, after MS milliseconds
+    reset:MS               the SYN is answered, and a RST follows after MS milliseconds
     stop:MS:PAUSE          the command is stopped for PAUSE ms when its SYN comes; the answer comes after MS
+    stop-rst:MS:PAUSE      the same, and the answer is a RST
+    stop-reset:MS:PAUSE    the same, and a RST follows the answer
 """
 import fcntl
 import ipaddress
@@ -120,11 +124,11 @@ class Wire:
         if kind == "drop" or flags & RST:
             return
         stamp = timestamp(tcp[20:offset])
-        if kind == "rst":
-            self.send(tcp_packet(target, source, ports, (0, seq + 1), RST | ACK, None))
+        if kind in ("rst", "slow-rst"):
+            self.send(tcp_packet(target, source, ports, (0, seq + 1), RST | ACK, None), float(rest or 0))
         elif flags & SYN:
             self.answer_syn(source, target, ports, seq, stamp, kind, rest)
-        elif tcp[offset:] and kind != "deaf":
+        elif tcp[offset:] and kind not in ("deaf", "reset"):
             end = (seq + len(tcp) - offset) & 0xFFFFFFFF
             at, payload = (8461, b"\x17" * 60) if kind == "gap" else (7001, b"")
             self.send(tcp_packet(target, source, ports, (at, end), ACK, stamp, payload))
@@ -133,20 +137,26 @@ class Wire:
         key = (source, target, ports, seq)
         first, count = self.syns.get(key, (stamp, 0))
         self.syns[key] = (first, count + 1)
-        if (kind in ("slow", "stop") and count) or (kind == "lost" and not count):
+        if ((kind == "slow" or kind.startswith("stop")) and count) or (kind == "lost" and not count):
             return
         echo = stamp if kind == "lost" else first
         answer = tcp_packet(target, source, ports, (7000, seq + 1), SYN | ACK, echo, mss=True)
-        if kind == "stop":
-            wait, pause = map(float, rest.split(":"))
-            threading.Thread(target=self.stop, args=(wait, pause, answer), daemon=True).start()
+        if kind == "reset":
+            self.send(answer)
+            self.send(tcp_packet(target, source, ports, (7001, 0), RST, None), float(rest))
+        elif kind.startswith("stop"):
+            refusal = tcp_packet(target, source, ports, (0, seq + 1), RST | ACK, None)
+            reset = tcp_packet(target, source, ports, (7001, 0), RST, None)
+            packets = {"stop": [answer], "stop-rst": [refusal], "stop-reset": [answer, reset]}[kind]
+            threading.Thread(target=self.stop, args=(*map(float, rest.split(":")), packets), daemon=True).start()
         else:
             self.send(answer, float(rest) if kind == "slow" else 0.0)
 
-    def stop(self, wait, pause, answer):
+    def stop(self, wait, pause, packets):
         self.child.send_signal(signal.SIGSTOP)
         time.sleep(wait / 1000)
-        self.send(answer)
+        for packet in packets:
+            self.send(packet)
         time.sleep(max(pause - wait, 0) / 1000)
         self.child.send_signal(signal.SIGCONT)
 

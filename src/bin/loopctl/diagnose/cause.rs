@@ -105,6 +105,14 @@ impl Cause {
         }
     }
 
+    /// Whether a packet from elsewhere ended the attempt.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(
+            self,
+            Self::Refused | Self::Rejected | Self::Unreachable | Self::Prohibited | Self::Reset
+        )
+    }
+
     pub(crate) fn kind(self) -> FindingKind {
         match self {
             Self::Refused => FindingKind::Refused,

@@ -27,6 +27,10 @@ pub(crate) enum HostCause<'a> {
     NotOwnAddress(IpAddr),
     /// Every local port of the range is in use.
     NoFreePort(RangeInclusive<u16>),
+    /// The address is one of this host, and full accept queues dropped this number of connections during the run.
+    AcceptQueue(u64),
+    /// The address is one of this host, and no accept queue of it was full: it dropped the packets itself.
+    DroppedHere,
 }
 
 /// The cause of a failed attempt, if it lies in this host.
@@ -104,6 +108,12 @@ fn has_port_alone_missing(route: &Route) -> bool {
 /// Cause in this host of an attempt whose packets left, or seemed to.
 fn of_silence<'a>(report: &'a Report, attempt: &'a Attempt) -> Option<HostCause<'a>> {
     let route = attempt.socket.route.as_ref()?;
+    if attempt.is_on_this_host() && attempt.outcome != Outcome::Canceled {
+        return Some(match report.surroundings.listen_overflows? {
+            0 => HostCause::DroppedHere,
+            count => HostCause::AcceptQueue(count),
+        });
+    }
     let name = route.interface.as_deref().filter(|_| route.kind == RouteKind::Unicast)?;
     let interface = report.surroundings.interface(name)?;
     let usual = attempt.socket.usual_route.as_ref().and_then(|usual| usual.interface.as_deref());

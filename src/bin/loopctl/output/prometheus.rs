@@ -8,6 +8,7 @@ use loopctl::OcspStatus;
 use loopctl::plan::Family;
 
 use crate::diagnose::cause::Cause;
+use crate::diagnose::rejection::rejection;
 use crate::output::wire::common::variant_name;
 use crate::report::certificate::Certificate;
 use crate::report::{Attempt, End, FailureKind, Outcome, Report, TlsReport};
@@ -206,7 +207,11 @@ fn common_failure(report: &Report) -> Option<String> {
 /// Reason of an attempt that failed by itself, and was not canceled for another.
 fn failure(attempt: &Attempt) -> Option<String> {
     match attempt.outcome {
-        Outcome::Failure(..) | Outcome::Timeout => Some(variant_name(&Cause::of(attempt)?.kind())),
+        Outcome::Failure(..) | Outcome::Timeout => {
+            let cause = Cause::of(attempt)?.kind();
+            let kind = rejection(attempt).and_then(|it| it.kind()).unwrap_or(cause);
+            Some(variant_name(&kind))
+        }
         Outcome::Success | Outcome::Canceled | Outcome::Pending => None,
     }
 }

@@ -391,12 +391,6 @@ impl Report {
         }
     }
 
-    /// Delay of the attempt that won because this process started it, or one before it, late.
-    fn start_lag(&self) -> Duration {
-        let until = self.selected.map_or(0, |selected| selected + 1);
-        self.attempts.iter().take(until).map(|attempt| attempt.schedule.start_lag).sum()
-    }
-
     pub(crate) fn winner(&self) -> Option<&Attempt> {
         self.attempts.get(self.selected?)
     }
@@ -416,8 +410,6 @@ impl Report {
             let (connected, first) = (connected.clone(), first.address.clone());
             unmet.push(Unmet::FirstAddress { connected, first });
         }
-        // Because this host's own delays are no cost of the race.
-        let cost = cost.saturating_sub(self.start_lag());
         if let Some(max) = expected.max_cost.filter(|max| cost > *max) {
             unmet.push(Unmet::Cost { cost, max });
         }

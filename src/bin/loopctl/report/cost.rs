@@ -30,11 +30,16 @@ impl Report {
         if first + TRIFLE > resolved { resolved } else { first }
     }
 
-    /// Delay by other addresses: from the first usable answer to the start of the attempt that won.
-    /// `None` if each address was tried separately.
-    pub(crate) fn cost(&self) -> Option<Duration> {
+    /// Time from the first usable answer to the start of the attempt that won. `None` if each address was tried
+    /// separately.
+    pub(crate) fn stagger(&self) -> Option<Duration> {
         let raced = self.winner().filter(|_| self.comparison.is_none());
         Some(raced?.start.saturating_sub(self.resolved_at()))
+    }
+
+    /// The part of it that other addresses caused: without the delays of this host.
+    pub(crate) fn cost(&self) -> Option<Duration> {
+        Some(self.stagger()?.saturating_sub(self.own_delay()))
     }
 
     /// Delay by waiting for other answers while addresses were known.
@@ -44,7 +49,13 @@ impl Report {
 
     /// Delay added by Happy Eyeballs: the time to the connection without the first answer and without the handshake.
     pub(crate) fn race_cost(&self) -> Option<Duration> {
-        Some(self.cost()? + self.answer_wait())
+        Some(self.cost()? + self.answer_cost())
+    }
+
+    /// The wait for other answers, without the time in which this process did not run.
+    pub(crate) fn answer_cost(&self) -> Duration {
+        let stalled = self.stalled_within(self.answered_at(), self.resolved_at());
+        self.answer_wait().saturating_sub(stalled)
     }
 
     /// Query that the first attempt waited for.

@@ -16,6 +16,7 @@ pub(crate) mod relay;
 pub(crate) mod repeat;
 mod resolution;
 pub(crate) mod served;
+pub(crate) mod stalls;
 pub(crate) mod surroundings;
 pub(crate) mod target_result;
 pub(crate) mod times;

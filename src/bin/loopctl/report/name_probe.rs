@@ -27,6 +27,8 @@ pub(crate) struct Observation<'a> {
     pub(crate) exchange: &'a Exchange,
     /// Place of the server in resolv.conf(5), and its line.
     pub(crate) place: Option<(usize, usize)>,
+    /// Time until the reply, without that in which this process did not run.
+    pub(crate) took: Duration,
 }
 
 impl NameProbe {
@@ -69,15 +71,20 @@ impl Report {
                 query,
                 exchange,
                 place: service.and_then(|service| place(service, exchange)),
+                took: exchange.took.saturating_sub(
+                    self.stalled_within(exchange.started, exchange.started + exchange.took),
+                ),
             })
         });
         observed.collect()
     }
 
-    /// Duration of the name lookup, so far or until the end.
+    /// Duration of the name lookup, so far or until the end, without the time in which this process did not
+    /// run.
     pub(crate) fn lookup_took(&self) -> Option<Duration> {
         let started = self.resolve.started?;
-        Some(self.resolve.took.unwrap_or_else(|| self.total.saturating_sub(started)))
+        let took = self.resolve.took.unwrap_or_else(|| self.total.saturating_sub(started));
+        Some(took.saturating_sub(self.stalled_within(started, started + took)))
     }
 
     /// Whether the name took more than 1 s, or more than 300 ms and half of the total.

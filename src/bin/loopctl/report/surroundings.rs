@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 
 use loopctl::Interface;
 
+use super::Attempt;
+use super::stalls::Stall;
 use crate::config::proxy::Proxy;
 
 /// State of this host. Interfaces and ports are read after a failure only.
@@ -19,6 +21,16 @@ pub(crate) struct Surroundings {
     pub(crate) proxy: Option<Proxy>,
     /// Connections that full accept queues of this host dropped during the run, as far as that is known.
     pub(crate) listen_overflows: Option<u64>,
+    /// Stalls of this process, in the order of time.
+    pub(crate) stalls: Vec<Stall>,
+}
+
+impl Attempt {
+    /// Whether the packets of an attempt do not leave this host, so that no path can lose them.
+    pub(crate) fn is_on_this_host(&self) -> bool {
+        let Some(to) = self.address.as_inet().map(|address| address.ip()) else { return false };
+        to.is_loopback() || self.socket.local.is_some_and(|local| local.ip() == to)
+    }
 }
 
 impl Surroundings {

@@ -9,6 +9,7 @@ mod repeat;
 mod second_query;
 mod secure;
 mod send;
+mod stall_watch;
 mod starttls;
 mod surroundings;
 mod targets;
@@ -37,6 +38,7 @@ use crate::util::message::Message;
 use crate::util::ordered_pool::OrderedPool;
 
 use relay::Winner;
+use stall_watch::StallWatch;
 
 /// Connects to every target and reports it.
 pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
@@ -51,6 +53,7 @@ pub(crate) fn run(mut request: ConnectRequest) -> Result<Exit, FatalError> {
         winner: RefCell::default(),
         pool: OrderedPool::default(),
         series: RefCell::default(),
+        stalls: Rc::default(),
         dns: RefCell::default(),
         name_service: RefCell::default(),
     });
@@ -77,6 +80,7 @@ pub(crate) struct Session {
     /// The series that run, for SIGQUIT.
     series: RefCell<BTreeMap<usize, Rc<RefCell<RepeatReport>>>>,
     slow: SlowWatch,
+    stalls: Rc<StallWatch>,
     /// Created when it is needed.
     dns: RefCell<Option<DnsClient>>,
     /// Read when it is needed.

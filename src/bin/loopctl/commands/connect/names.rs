@@ -42,6 +42,7 @@ impl Session {
         let (session, name, report) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         let client = client.trace(move |event: &DnsEvent| {
             let started_at = report.borrow().started_at.at;
+            session.stalls.note(&mut report.borrow_mut(), event.at);
             report.borrow_mut().resolve.queries.apply(0, started_at, event);
             session.printer.borrow_mut().query(&name, event, &report.borrow());
         });

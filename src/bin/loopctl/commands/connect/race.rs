@@ -84,6 +84,7 @@ impl Session {
         this: &Try<'_>,
     ) -> Report {
         let overflows = listen_overflows();
+        let _watched = self.stalls.watch(event_loop);
         let report = Rc::new(RefCell::new(self.blank(event_loop, this)));
         self.printer.borrow_mut().race_started(&this.session, &report.borrow());
         if self.token.reason().is_none() {
@@ -166,6 +167,7 @@ impl Session {
     ) -> impl FnMut(&Event) + 'static {
         let (session, name, report) = (Rc::clone(self), this.session.clone(), Rc::clone(report));
         move |event: &Event| {
+            session.stalls.note(&mut report.borrow_mut(), event.at);
             report.borrow_mut().apply(event);
             let mut printer = session.printer.borrow_mut();
             printer.event(&name, event, &report.borrow());

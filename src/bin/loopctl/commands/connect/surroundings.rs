@@ -35,9 +35,10 @@ impl Report {
         self.surroundings.requested_interface = interface;
     }
 
-    /// Adds the connections that full accept queues of this host dropped since `before`, if a SYN was sent again.
+    /// Adds the connections that full accept queues of this host dropped since `before`, if it did not answer a SYN.
     pub(super) fn note_overflows(&mut self, before: Option<u64>) {
-        if self.winner().is_some_and(|winner| winner.resends() > 0) {
+        let is_unanswered = |attempt: &Attempt| attempt.is_on_this_host() && attempt.resends() > 0;
+        if self.attempts.iter().any(is_unanswered) {
             let now = listen_overflows();
             self.surroundings.listen_overflows =
                 before.zip(now).map(|(before, now)| now.saturating_sub(before));

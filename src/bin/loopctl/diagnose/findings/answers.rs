@@ -3,6 +3,7 @@
 use loopctl::EaiCode;
 use loopctl::plan::{Family, FirstAttemptReason, Reason};
 
+use super::late_end::MIN_END_LAG;
 use super::{Basis, CausedBy, EvidenceSource, Finding, FindingKind, attempt_delay};
 use crate::diagnose::cause::ip_text;
 use crate::report::Report;
@@ -12,13 +13,20 @@ use crate::util::units;
 
 /// Finding about a late or missing answer before the first attempt.
 pub(super) fn answer_finding(report: &Report) -> Option<Finding> {
-    let cost = report.answer_wait();
+    let (cost, wait) = (report.answer_cost(), report.answer_wait());
+    let is_read_late = cost < wait && cost < MIN_END_LAG;
     let first = report.attempts.first()?;
-    let awaited = report.awaited().filter(|_| !cost.is_zero())?;
+    // Because the finding about the late look has it.
+    let awaited = report.awaited().filter(|_| !wait.is_zero() && !is_read_late)?;
     let family = query_family(awaited);
     let (name, other) = record_types(family);
     let v = first.address.family()?.short();
-    let late = units::prose(awaited.ended_at().saturating_sub(report.answered_at()));
+    let late = awaited.ended_at().saturating_sub(report.answered_at());
+    // Because an answer that was read late came at some time before.
+    let late = match report.stalled_within(report.answered_at(), awaited.ended_at()).is_zero() {
+        true => units::prose(late),
+        false => format!("within {}", units::prose(late)),
+    };
     let delay = units::limit(report.subject.policy.resolution_delay().unwrap_or_default());
     let is_over = first.schedule.reason == Reason::First(FirstAttemptReason::ResolutionDelay);
     let (kind, text) = match awaited.verdict() {

@@ -9,6 +9,7 @@ use crate::diagnose::cause;
 use crate::diagnose::cause::{Cause, ip_text};
 use crate::diagnose::rejection::rejection;
 use crate::diagnose::tls_silence::tls_silence;
+use crate::report::stalls::MIN_STALL;
 use crate::report::{Attempt, Outcome, Report};
 use crate::util::units;
 
@@ -31,7 +32,7 @@ pub(super) fn attempt_finding(
         // Because the finding about the late end has it.
         None if is_late_alone(report, attempt) => return None,
         None => (FindingKind::Slow, slow_text(report, attempt)),
-        Some(cause) => (cause.kind(), cause_text(attempt, cause, cost)),
+        Some(cause) => (cause.kind(), cause_text(report, attempt, cause, cost)),
     };
     let kind = rejection.and_then(|it| it.kind()).unwrap_or(kind);
     let basis = rejection.map_or(Basis::Fact, |it| it.basis());
@@ -47,7 +48,8 @@ fn is_late_alone(report: &Report, attempt: &Attempt) -> bool {
 }
 
 fn slow_text(report: &Report, attempt: &Attempt) -> String {
-    let (address, duration) = (ip_text(attempt), attempt.end().saturating_sub(attempt.start));
+    let (address, end) = (ip_text(attempt), attempt.end().saturating_sub(attempt.end_lag));
+    let duration = end.saturating_sub(attempt.start);
     let delay = report.subject.policy.connection_attempt_delay;
     let delay = delay.filter(|delay| *delay < duration).map(|delay| {
         format!(", more than the Connection Attempt Delay of {}", units::limit(delay))
@@ -55,17 +57,19 @@ fn slow_text(report: &Report, attempt: &Attempt) -> String {
     format!("`{address}` works, but took {}{}", units::prose(duration), delay.unwrap_or_default())
 }
 
-fn cause_text(attempt: &Attempt, cause: Cause, cost: Duration) -> String {
+fn cause_text(report: &Report, attempt: &Attempt, cause: Cause, cost: Duration) -> String {
     let address = ip_text(attempt);
-    let took = units::prose(attempt.end().saturating_sub(attempt.start));
+    // Because an answer that was read late came at some time before.
+    let after = if report.end_lag(attempt) >= MIN_STALL { "within" } else { "after" };
+    let took = format!("{after} {}", units::prose(attempt.end().saturating_sub(attempt.start)));
     match (&attempt.outcome, cause) {
         (_, Cause::NoAnswerToTls | Cause::Untrusted | Cause::NoTls) => tls_text(attempt, cause),
         (Outcome::Failure(..), Cause::Refused) if rejection(attempt).is_none() => {
-            format!("`{address}` refused after {took}")
+            format!("`{address}` refused {took}")
         }
         (Outcome::Failure(_, failure), _) => {
             let name = failure.name().unwrap_or("failed");
-            let when = if failure.at_once { "at once".to_owned() } else { format!("after {took}") };
+            let when = if failure.at_once { "at once".to_owned() } else { took };
             let source = cause::error_source(attempt, failure);
             format!("`{address}` {name} {when}: {source}")
         }

@@ -54,6 +54,10 @@ pub(crate) enum FindingKind {
     NoInterface,
     NotOwnAddress,
     NoFreePort,
+    /// The accept queue of a service on this host is full.
+    AcceptQueue,
+    /// This host drops packets to itself.
+    DroppedHere,
     Proxy,
 }
 
@@ -68,6 +72,8 @@ impl FindingKind {
                 | Self::NoInterface
                 | Self::NotOwnAddress
                 | Self::NoFreePort
+                | Self::AcceptQueue
+                | Self::DroppedHere
                 | Self::Proxy
         )
     }
@@ -116,6 +122,8 @@ impl FindingKind {
             Self::NoInterface => "no interface",
             Self::NotOwnAddress => "not own address",
             Self::NoFreePort => "no free port",
+            Self::AcceptQueue => "behind a full accept queue of this host",
+            Self::DroppedHere => "dropped by this host",
             Self::Proxy => "proxy",
         }
     }

@@ -61,6 +61,7 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
         return Vec::new();
     }
     let mut found: Vec<Finding> = answers::answer_finding(report).into_iter().collect();
+    found.extend(late_end::late_lookup_finding(report));
     found.extend(name::name_findings(report));
     found.extend(source_address::source_finding(report));
     // Without a connection, no finding has a cost.
@@ -70,10 +71,11 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
         found.extend(answers::late_address_finding(report, number));
         found.extend(attempts::attempt_finding(report, number, attempt, cost));
         let late = if (1..=until).contains(&number) { start_lag(attempt) } else { Duration::ZERO };
-        found.extend(late_end::late_end_finding(number, attempt));
+        found.extend(late_end::late_end_finding(report, number, attempt));
         found.extend(syn_resent::syn_finding(report).filter(|_| report.selected == Some(number)));
         found.extend(late_start::late_start_finding(number, attempt, late));
     }
+    found.extend(late_end::late_handshake_finding(report));
     found.extend(phases::phase_findings(report));
     found.extend(surroundings::surroundings_findings(report));
     found
@@ -84,8 +86,10 @@ fn attempt_cost(report: &Report, number: usize) -> Duration {
     let (this, Some(next)) = (&report.attempts[number], report.attempts.get(number + 1)) else {
         return Duration::ZERO;
     };
-    let gap = next.start.saturating_sub(this.start).saturating_sub(start_lag(next));
+    let gap = next.start.saturating_sub(this.start).saturating_sub(next.schedule.start_lag);
     match next.schedule.reason {
+        // Because this host caused the rest, by looking late.
+        Reason::AttemptEnded(_) => gap.saturating_sub(report.end_lag(this)),
         Reason::LateAnswer => gap.min(attempt_delay(report, this)),
         _ => gap,
     }

@@ -29,7 +29,7 @@ impl Server<'_> {
         let is_usable = |it: &&Observation<'_>| {
             matches!(it.exchange.reply, ServerReply::Answered(Rcode::NOERROR | Rcode::NXDOMAIN))
         };
-        self.seen.iter().filter(is_usable).map(|it| it.exchange.took).max()
+        self.seen.iter().filter(is_usable).map(|it| it.took).max()
     }
 
     fn evidence(&self) -> Vec<Evidence> {
@@ -109,7 +109,7 @@ fn said(server: &str, seen: &Observation<'_>) -> String {
 }
 
 fn reply(seen: &Observation<'_>) -> String {
-    let took = units::prose(seen.exchange.took);
+    let took = units::prose(seen.took);
     match &seen.exchange.reply {
         ServerReply::Pending => "no answer yet".to_owned(),
         ServerReply::Answered(rcode) => format!("{rcode} after {took}"),
@@ -186,7 +186,7 @@ fn silent_servers(report: &Report, servers: &[Server<'_>]) -> Vec<Finding> {
         let conf = report.resolve.service.as_ref().map(|service| &service.conf);
         let wait = conf.zip(server.place).map(|(conf, place)| conf.system_wait(place));
         let is_of_system = report.resolve.via == Via::System;
-        let own = server.seen.iter().map(|it| it.exchange.took).max().unwrap_or_default();
+        let own = server.seen.iter().map(|it| it.took).max().unwrap_or_default();
         let cost = wait.filter(|_| is_of_system).unwrap_or(own).min(took);
         Finding {
             kind: FindingKind::NameServerSilent,
@@ -212,7 +212,7 @@ fn failing_servers(report: &Report, servers: &[Server<'_>]) -> Vec<Finding> {
         Some(Finding {
             kind: FindingKind::NameServerFailed,
             caused_by: CausedBy::Host,
-            cost: first.exchange.took.min(report.lookup_took().unwrap_or_default()),
+            cost: first.took.min(report.lookup_took().unwrap_or_default()),
             text: format!("name server {}: {}", server.name, reply(first)),
             basis: Basis::Fact,
             evidence: server.evidence(),
@@ -247,7 +247,7 @@ fn search_list(report: &Report, servers: &[Server<'_>]) -> Option<Finding> {
     }
     let of = |name: &str| {
         let asked = seen().filter(|it| it.query.name == name);
-        asked.map(|it| it.exchange.took).max().unwrap_or_default()
+        asked.map(|it| it.took).max().unwrap_or_default()
     };
     let cost = before.iter().map(|name| of(name)).sum::<Duration>().min(took);
     let names = match before {

@@ -49,11 +49,13 @@ fn round_trip(report: &Report) -> Option<Finding> {
 
 fn starttls(report: &Report) -> Option<Finding> {
     let starttls = report.tls.as_ref()?.starttls.as_ref()?;
-    let (took, rtt) = (units::prose(starttls.took), round_trip_text(report));
+    let lag = report.stalled_within(starttls.start, starttls.start + starttls.took);
+    let own = starttls.took.saturating_sub(lag);
+    let (took, rtt) = (at_least(own, lag), round_trip_text(report));
     let text =
         format!("the dialogue before TLS ({}) took {took}{rtt}", protocol(starttls.protocol));
     let evidence = vec![EvidenceSource::Clock.says(format!("dialogue of {took}"))];
-    finding(report, FindingKind::Starttls, starttls.took, text, Basis::Fact, evidence)
+    finding(report, FindingKind::Starttls, own, text, Basis::Fact, evidence)
 }
 
 /// The time of the server: from the ClientHello to the first byte, without one round trip.
@@ -61,8 +63,9 @@ fn tls_server(report: &Report) -> Option<Finding> {
     let tls = report.tls.as_ref()?;
     let waited = tls.first_byte?.saturating_sub(tls.started?);
     let figures = tls.tcp?;
-    let server = waited.saturating_sub(figures.rtt);
-    let (took, rtt) = (units::prose(server), units::prose(figures.rtt));
+    let lag = report.stalled_within(tls.started?, tls.first_byte?);
+    let server = waited.saturating_sub(figures.rtt).saturating_sub(lag);
+    let (took, rtt) = (at_least(server, lag), units::prose(figures.rtt));
     let resent = figures.retransmits.saturating_sub(tls.resent_before);
     let (basis, text) = match resent {
         0 => (
@@ -84,11 +87,18 @@ fn tls_server(report: &Report) -> Option<Finding> {
     finding(report, FindingKind::TlsServerTime, server, text, basis, evidence)
 }
 
+/// A time whose end may have waited for this process.
+fn at_least(took: Duration, lag: Duration) -> String {
+    let least = if lag.is_zero() { "" } else { "at least " };
+    format!("{least}{}", units::prose(took))
+}
+
 /// The rest of the handshake after the first byte.
 fn tls_rest(report: &Report) -> Option<Finding> {
     let tls = report.tls.as_ref()?;
-    let rest = tls.ended?.saturating_sub(tls.first_byte?);
-    let took = units::prose(rest);
+    let lag = report.stalled_within(tls.first_byte?, tls.ended?);
+    let rest = tls.ended?.saturating_sub(tls.first_byte?).saturating_sub(lag);
+    let took = at_least(rest, lag);
     let text =
         format!("TLS took {took} after the first byte from the server{}", round_trip_text(report));
     let evidence = vec![EvidenceSource::Clock.says(format!("end {took} after the first byte"))];

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loopctl::plan::Family;
 
+use super::syn_resent::overflow_evidence;
 use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind};
 use crate::config::proxy::{Proxy, ProxyClients};
 use crate::diagnose::cause::ip_text;
@@ -86,6 +87,14 @@ fn words(
             let text = format!("`{source}` is not an address of this host; its addresses: {own}");
             (FindingKind::NotOwnAddress, text)
         }
+        HostCause::AcceptQueue(_) => (
+            FindingKind::AcceptQueue,
+            format!("`{address}`: the accept queue of a service on this host is full"),
+        ),
+        HostCause::DroppedHere => (
+            FindingKind::DroppedHere,
+            format!("`{address}`: this host drops the packets, and no accept queue of it was full"),
+        ),
         HostCause::NoFreePort(range) => {
             let (first, last) = (range.start(), range.end());
             let text = format!(
@@ -98,7 +107,9 @@ fn words(
 
 fn basis(cause: &HostCause<'_>) -> Basis {
     match cause {
-        HostCause::NoFreePort(_) => Basis::Inference,
+        HostCause::NoFreePort(_) | HostCause::AcceptQueue(_) | HostCause::DroppedHere => {
+            Basis::Inference
+        }
         _ => Basis::Fact,
     }
 }
@@ -111,6 +122,8 @@ fn evidence(report: &Report, attempt: &Attempt, cause: &HostCause<'_>) -> Vec<Ev
             let text = format!("net.ipv4.ip_local_port_range is {first} to {last}");
             evidence.push(EvidenceSource::File.says(text));
         }
+        HostCause::AcceptQueue(count) => evidence.push(overflow_evidence(*count)),
+        HostCause::DroppedHere => evidence.push(overflow_evidence(0)),
         HostCause::OtherInterface { usual, .. } => {
             let text = format!("without --interface the route leads to {usual}");
             evidence.push(EvidenceSource::Routes.says(text));

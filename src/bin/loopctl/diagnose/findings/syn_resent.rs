@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Basis, CausedBy, EvidenceSource, Finding, FindingKind, attempts};
+use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind, attempts};
 use crate::diagnose::cause::ip_text;
 use crate::report::{Attempt, Report};
 use crate::util::units;
@@ -33,10 +33,12 @@ pub(crate) fn answered_syn(attempt: &Attempt) -> Option<AnsweredSyn> {
     })
 }
 
-/// Whether the packets of an attempt do not leave this host, so that no path can lose them.
-fn is_on_this_host(attempt: &Attempt) -> bool {
-    let Some(to) = attempt.address.as_inet().map(|address| address.ip()) else { return false };
-    to.is_loopback() || attempt.socket.local.is_some_and(|local| local.ip() == to)
+/// Connections that full accept queues dropped during the run, as evidence.
+pub(super) fn overflow_evidence(count: u64) -> Evidence {
+    EvidenceSource::File.says(match count {
+        0 => "/proc/net/netstat: ListenOverflows did not rise".to_owned(),
+        count => format!("/proc/net/netstat: ListenOverflows rose by {count}"),
+    })
 }
 
 /// Finding about the SYN of the connection, if it was sent again.
@@ -46,7 +48,7 @@ pub(super) fn syn_finding(report: &Report) -> Option<Finding> {
     let times = tcp.retransmits;
     let rtt = units::prose(tcp.rtt);
     let waited = winner.took.saturating_sub(winner.end_lag);
-    let overflows = report.surroundings.listen_overflows.filter(|_| is_on_this_host(winner));
+    let overflows = report.surroundings.listen_overflows.filter(|_| winner.is_on_this_host());
     let (basis, cost, text) = match (answered, overflows) {
         (AnsweredSyn::First, _) => (
             Basis::Inference,
@@ -81,9 +83,7 @@ pub(super) fn syn_finding(report: &Report) -> Option<Finding> {
         ),
     };
     let mut evidence = attempts::evidence(winner);
-    evidence.extend(overflows.map(|count| {
-        EvidenceSource::File.says(format!("/proc/net/netstat: ListenOverflows rose by {count}"))
-    }));
+    evidence.extend(overflows.map(overflow_evidence));
     let (kind, caused_by) = (FindingKind::SynResent, CausedBy::Attempt(number));
     let text = format!("`{}`: {text}", ip_text(winner));
     Some(Finding { kind, caused_by, cost, text, basis, evidence })

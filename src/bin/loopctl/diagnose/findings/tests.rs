@@ -175,7 +175,9 @@ fn summary(report: &Report) -> Vec<(FindingKind, u128, String)> {
     // The race ends where the attempt that won starts.
     let of_winner =
         |finding: &&Finding| finding.caused_by != CausedBy::Attempt(report.selected.unwrap());
-    let of_race = reasons.iter().filter(|it| of_winner(it) || it.kind == FindingKind::LateStart);
+    // Delays of this host are no cost of the race.
+    let of_host = |it: &&Finding| matches!(it.kind, FindingKind::LateStart | FindingKind::LateEnd);
+    let of_race = reasons.iter().filter(|it| of_winner(it) && !of_host(it));
     let cost: Duration = of_race.map(|finding| finding.cost).sum();
     assert_eq!(report.race_cost(), Some(cost), "each has its caused_by: {reasons:#?}");
     reasons

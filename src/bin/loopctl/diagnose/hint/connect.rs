@@ -27,25 +27,37 @@ pub(super) fn hint_for_connection(report: &Report) -> Option<String> {
     }
     let losers: Vec<&Attempt> =
         report.attempts.iter().take_while(|attempt| attempt.address != winner.address).collect();
-    let silent: Vec<&&Attempt> =
-        losers.iter().filter(|a| Cause::of(a) == Some(Cause::Silent)).collect();
+    let silent: Vec<&Attempt> =
+        losers.iter().filter(|a| Cause::of(a) == Some(Cause::Silent)).copied().collect();
     if let (Some(family), true) = (silent_family(report), silent.len() == losers.len()) {
         return Some(format!(
-            "no {family} address answered in time: {family} is slow or broken (use `--all` to see which)"
+            "no {family} address answered in time: {}",
+            silence_flags(&silent, &format!("whether {family} is slow or down"))
         ));
     }
     match (silent.as_slice(), losers.first()) {
         ([one], _) => Some(format!(
-            "`{}` did not answer within {}; clients without Happy Eyeballs wait for it (use `--all` to see whether it is slow or down)",
+            "`{}` did not answer within {}: {}",
             ip_text(one),
-            units::prose(one.took)
+            units::prose(one.took),
+            silence_flags(&silent, "whether it is slow or down")
         )),
         ([_, ..], _) => Some(format!(
-            "{} addresses did not answer in time; clients without Happy Eyeballs wait for each (use `--all` to see whether they are slow or down)",
-            silent.len()
+            "{} addresses did not answer in time: {}",
+            silent.len(),
+            silence_flags(&silent, "whether they are slow or down")
         )),
         (_, Some(first)) => hint_for_first_loser(first),
         _ => None,
+    }
+}
+
+/// Flags that show more about silent addresses. A path is of use only where packets leave this host.
+fn silence_flags(silent: &[&Attempt], question: &str) -> String {
+    let all = format!("`--all` shows {question}");
+    match silent.iter().find(|attempt| !attempt.is_on_this_host()) {
+        Some(first) => format!("{all}, `--path {}` where packets end", first.address),
+        None => all,
     }
 }
 

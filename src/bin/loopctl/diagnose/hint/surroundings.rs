@@ -45,6 +45,15 @@ pub(super) fn hint_for_host(report: &Report) -> Option<String> {
             "the source `{source}` is not an address of this host; its addresses: {}",
             own_addresses(report, Family::of(&source))
         ),
+        HostCause::AcceptQueue(_) => {
+            let port = report.attempts[number].address.as_inet().map_or(0, |to| to.port());
+            format!(
+                "the accept queue of a service on this host is full: `ss -lnt sport = :{port}` shows it (Recv-Q over Send-Q)"
+            )
+        }
+        HostCause::DroppedHere => format!(
+            "packets to `{address}` do not leave this host, and this host drops them: see `nft list ruleset` and `iptables -S`"
+        ),
         HostCause::NoFreePort(range) => format!(
             "no local port is free ({} to {}, net.ipv4.ip_local_port_range): `ss -s` counts the sockets that use them",
             range.start(),

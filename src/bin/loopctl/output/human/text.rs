@@ -306,17 +306,24 @@ fn total_line(report: &Report) -> String {
         + &format!("  all      {}  until the last attempt ended\n", units::prose(report.total))
 }
 
+/// Shortest delay by this host that is a part of the sum.
+const MIN_OWN_DELAY: Duration = Duration::from_millis(5);
+
 /// The phases of the winner that took any time. They add up to the total as it is shown.
 fn sum(report: &Report) -> String {
-    let (Some(winner), Some(stagger)) = (report.winner(), report.cost()) else {
+    let (Some(winner), Some(stagger)) = (report.winner(), report.stagger()) else {
         return String::new();
     };
+    // Shorter delays of this host are not told.
+    let late = report.own_delay().min(stagger);
+    let late = if late >= MIN_OWN_DELAY { late } else { Duration::ZERO };
     let own = report.subject.transport.name();
     let awaited = report.awaited().map(Query::type_names).unwrap_or_default();
     let parts = [
         ("resolve".to_owned(), report.answered_at()),
         (format!("wait for {awaited}"), report.answer_wait()),
-        ("stagger".to_owned(), stagger),
+        ("stagger".to_owned(), stagger - late),
+        ("this host".to_owned(), late),
         (own.to_owned(), winner.took),
     ];
     let parts =

@@ -15,8 +15,8 @@ use crate::output::wire::common::{
 use crate::output::wire::compare::QueryType;
 use crate::output::wire::connect::{
     Attempt, Document, Evidence, Icmp, Keepalive, Name, NameProbe, NameServer, Policy,
-    RefusedOption, Relay, Resolve, Seen, SocketOptions, StartReason, Success, TcpInfo, Unmet, Via,
-    Waited, Why,
+    RefusedOption, Relay, Resolve, Seen, SocketOptions, Stall, StartReason, Success, TcpInfo,
+    Unmet, Via, Waited, Why,
 };
 use crate::report::name_probe;
 use crate::report::relay::{RelayEnd, RelayError, RelayReport};
@@ -50,6 +50,7 @@ pub(crate) fn document(report: &Report) -> Document {
         relay: report.relay.as_ref().map(|it| relay(report, it)),
         slow_callbacks: slow_callbacks(&report.slow),
         unmet: report.unmet.iter().map(Unmet::from).collect(),
+        stalls: report.surroundings.stalls.iter().map(stall).collect(),
         waited: report.waited.as_ref().map(Waited::from),
         compare: compare::compare(report),
         error: error(report),
@@ -93,6 +94,10 @@ impl From<Family> for QueryType {
     fn from(family: Family) -> Self {
         if family == Family::Inet6 { Self::Aaaa } else { Self::A }
     }
+}
+
+fn stall(stall: &report::stalls::Stall) -> Stall {
+    Stall { start_ms: stall.start.into(), duration_ms: stall.took().into() }
 }
 
 fn relay(report: &Report, relay: &RelayReport) -> Relay {
@@ -261,7 +266,7 @@ fn attempt(report: &Report, number: usize) -> Attempt {
         },
         error: error::of_attempt(attempt),
         icmp: attempt.icmp.as_ref().map(Icmp::from),
-        end_lag_ms: attempt.end_lag.into(),
+        end_lag_ms: report.end_lag(attempt).into(),
         reset: attempt.is_reset,
         tcp_info: attempt.tcp.map(TcpInfo::from),
         socket: attempt.socket.options.as_ref().map(SocketOptions::from),

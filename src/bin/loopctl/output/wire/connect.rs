@@ -35,7 +35,8 @@ pub(crate) struct Document {
     /// Exit code of the process, were this its only target.
     pub(crate) exit_code: u8,
     pub(crate) total_ms: Ms,
-    /// Time from the resolver's answer to the start of the attempt that won.
+    /// Time from the resolver's answer to the start of the attempt that won, without the delays of this host: late
+    /// starts, and answers that it read late.
     pub(crate) cost_ms: Option<Ms>,
     /// Cost of Happy Eyeballs: from the first answer with addresses to the start of the attempt that won; waiting
     /// for another answer, and cost_ms.
@@ -57,6 +58,8 @@ pub(crate) struct Document {
     pub(crate) slow_callbacks: Vec<SlowCallback>,
     /// Expectations that did not hold.
     pub(crate) unmet: Vec<Unmet>,
+    /// Times in which this process did not run, as far as its timers show.
+    pub(crate) stalls: Vec<Stall>,
     pub(crate) waited: Option<Waited>,
     pub(crate) compare: Option<Compare>,
     pub(crate) error: Option<ErrorRecord>,
@@ -254,6 +257,14 @@ pub(crate) enum Via {
     Cached,
 }
 
+/// Time in which this process did not run.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Stall {
+    pub(crate) start_ms: Ms,
+    pub(crate) duration_ms: Ms,
+}
+
 /// Attempt to connect to one address.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("allOf" = attempt_conditions()))]
@@ -287,7 +298,8 @@ pub(crate) struct Attempt {
     /// ICMP error about the packets of the attempt; null: none came.
     pub(crate) icmp: Option<Icmp>,
     /// Time from the arrival of the answer to the SYN until this process looked at it: its own delay, not the
-    /// network's. It is part of duration_ms.
+    /// network's. It is part of duration_ms. Of a rejection, whose time the kernel does not keep, it is the longest
+    /// such time.
     pub(crate) end_lag_ms: Ms,
     /// Whether the peer reset the connection right after it had accepted it.
     pub(crate) reset: bool,
