@@ -5,7 +5,9 @@ use super::model::{Fact, Note, Page, Part, Table, Tone};
 use super::words::{address, column, column_of, endpoint, prose, word, yes_or_no};
 use super::{compare, names, tls};
 use crate::output::wire::common::{AttemptResult, ErrorRecord, Outcome, RunEnd, SlowCallback};
-use crate::output::wire::connect::{Attempt, Document, Icmp, Policy, SocketOptions, TcpInfo, Why};
+use crate::output::wire::connect::{
+    Attempt, Document, Icmp, Policy, SocketOptions, Stall, TcpInfo, Why,
+};
 use crate::output::wire::other_clients::OtherClients;
 use crate::output::wire::surroundings::{Route, Surroundings};
 use crate::output::wire::tls::Tls;
@@ -311,6 +313,7 @@ fn environment(document: &Document) -> Vec<Part> {
     vec![
         Part::Facts(facts),
         Part::Table(around.map(interfaces).unwrap_or_else(|| Table::new(&[]))),
+        Part::Table(stalls(&document.stalls)),
         Part::Table(slow_callbacks(&document.slow_callbacks)),
     ]
 }
@@ -361,6 +364,15 @@ fn interfaces(around: &Surroundings) -> Table {
             interface.addresses.join(", "),
         ];
         table.push(Tone::Plain, cells);
+    }
+    table
+}
+
+/// Times in which the program itself did not run.
+fn stalls(stalls: &[Stall]) -> Table {
+    let mut table = Table::new(&["this process stood still from ms", "for ms"]);
+    for stall in stalls {
+        table.push(Tone::Plain, vec![column(stall.start_ms), column(stall.duration_ms)]);
     }
     table
 }

@@ -59,6 +59,7 @@ pub(crate) struct Document {
     /// Expectations that did not hold.
     pub(crate) unmet: Vec<Unmet>,
     /// Times in which this process did not run, as far as its timers show.
+    #[serde(default)]
     pub(crate) stalls: Vec<Stall>,
     pub(crate) waited: Option<Waited>,
     pub(crate) compare: Option<Compare>,
@@ -258,7 +259,7 @@ pub(crate) enum Via {
 }
 
 /// Time in which this process did not run.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Stall {
     pub(crate) start_ms: Ms,
