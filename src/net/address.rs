@@ -39,9 +39,10 @@ impl Address {
         }
     }
 
-    /// Family of an IP address; `None` for a Unix socket.
+    /// Family of the packets to an IP address; `None` for a Unix socket. An IPv4-mapped address (RFC 4291 section
+    /// 2.5.5.2) is IPv4.
     pub fn family(&self) -> Option<Family> {
-        self.as_inet().map(|address| Family::of(&address.ip()))
+        self.as_inet().map(|address| Family::of(&address.ip().to_canonical()))
     }
 
     /// Address of a socket; `None` where it is neither IP nor Unix.

@@ -124,8 +124,27 @@ fn names_of_tor_are_not_asked_for() {
         }
     }
     assert!(server.asked().is_empty());
+    // The system's resolver would pass the name on to name servers.
+    for words in [&["resolve", "--via", "system", "www.h.onion"][..], &["connect", "h.Onion:1"]] {
+        let ran = run(words);
+        assert_eq!(ran.code, Some(6), "{words:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("a name of Tor"), "{words:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("SOCKS proxy"), "{words:?}: {}", ran.stderr);
+    }
     let ran = run(&["resolve", "--via", "dns", &at, "onion.test"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn a_hint_about_a_name_that_no_name_server_has_says_so() {
+    let none = NameServer::new(|asked| send(asked.rcode(3)));
+    let at = format!("@{}", none.address);
+    for (name, told) in [("Box.local", "multicast DNS"), ("x.invalid.", "section 6.4")] {
+        let ran = run(&["resolve", "--via", "dns", &at, name]);
+        assert_eq!(ran.code, Some(6), "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains(told), "{name}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("spelling"), "{name}: {}", ran.stderr);
+    }
 }
 
 #[test]

@@ -52,6 +52,24 @@ fn o4_the_questions_are_rows_of_the_document() {
     assert_eq!(found["attempts"][0]["ip"], "127.0.0.1");
 }
 
+/// Packets to an IPv4-mapped address (RFC 4291 section 2.5.5.2) are IPv4, whatever record it is from.
+#[test]
+fn an_ipv4_mapped_address_of_an_aaaa_record_is_ipv4() {
+    let (_listener, address) = good("127.0.0.1");
+    let server = NameServer::new(|asked| {
+        send(match asked.kind {
+            A => asked.answer(),
+            _ => asked.answer().aaaa(60, "::ffff:127.0.0.1"),
+        })
+    });
+    let target = target(address);
+    assert_eq!(connect(&server, &["--require", "4", &target]).code, Some(0));
+    let ran = connect(&server, &["--require", "6", &target]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--require"), "{}", ran.stderr);
+    assert_eq!(document(&server, &[&target])["attempts"][0]["family"], "ipv4");
+}
+
 #[test]
 fn o4_the_questions_are_lines_of_the_report_and_steps_of_v() {
     let (_listener, address) = good("127.0.0.1");

@@ -13,7 +13,7 @@ use crate::support::signed::{Signed, free_address};
 use crate::support::{ms, run};
 
 /// What is asked of everybody, and what has to come out.
-const NAMES: [(&str, &str, &str); 28] = [
+const NAMES: [(&str, &str, &str); 35] = [
     ("www.old.signed.test", "A", "secure"),
     ("www.signed.test", "A", "secure"),
     ("alias.signed.test", "A", "secure"),
@@ -32,6 +32,13 @@ const NAMES: [(&str, &str, &str); 28] = [
     ("nothing.nsec3.test", "A", "secure"),
     ("www.nsec3.test", "MX", "secure"),
     ("anything.wild.test", "MX", "secure"),
+    ("www.rsa.test", "A", "secure"),
+    ("nothing.rsa.test", "A", "secure"),
+    ("www.rsa3.test", "A", "secure"),
+    ("nothing.rsa3.test", "A", "secure"),
+    ("www.optout.test", "A", "secure"),
+    ("www.optout.test", "MX", "secure"),
+    ("nothing.optout.test", "A", "insecure"),
     ("www.plain.test", "A", "insecure"),
     ("nothing.plain.test", "A", "insecure"),
     ("out.signed.test", "A", "insecure"),

@@ -30,6 +30,8 @@ mod dns_peers;
 #[cfg(feature = "dns")]
 mod dns_query;
 #[cfg(all(feature = "dns", feature = "tls"))]
+mod dns_reuse;
+#[cfg(all(feature = "dns", feature = "tls"))]
 mod dns_tls;
 #[cfg(feature = "dns")]
 mod dns_wire;

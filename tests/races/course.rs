@@ -18,7 +18,7 @@ pub(crate) fn ms(count: u64) -> Duration {
 }
 
 /// An address: `6a` and `6b` are of one family.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Peer(pub(crate) String);
 
 impl RaceAddress for Peer {

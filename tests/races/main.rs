@@ -8,6 +8,7 @@ mod clients;
 mod conditions;
 mod course;
 mod flow;
+mod many;
 mod properties;
 mod queries;
 mod reasons;

@@ -15,7 +15,7 @@ use super::DnsServer;
 #[cfg(feature = "tls")]
 use super::https::{self, http2};
 use super::message::Sent;
-#[cfg(feature = "tls")]
+use super::pipeline::{Ended, Pipeline};
 use super::session::Slot;
 use crate::event_loop::{Interest, LoopHandle};
 use crate::net::socket::readiness::FdReadiness;
@@ -90,7 +90,7 @@ fn connected(to: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Connection of one query to one server, with TLS if required.
+/// Query to one server over a connection, with TLS if required.
 pub(super) struct StreamChannel {
     asking: Pin<Box<dyn Future<Output = io::Result<Vec<u8>>>>>,
     pub(super) sent: Rc<Sent>,
@@ -104,9 +104,18 @@ pub(super) struct StreamQuery {
     /// Makes a connection to the server.
     pub(super) connect: Box<dyn Fn() -> io::Result<CreateConnection>>,
     pub(super) server: DnsServer,
-    /// Connection over HTTP/2 that queries to this server share.
+    /// Connections that queries to this server share.
+    pub(super) shared: Rc<SharedConnections>,
+}
+
+/// Connections to one server that queries share.
+#[derive(Default)]
+pub(super) struct SharedConnections {
+    stream: Slot<Pipeline>,
+    /// Whether the server closes each connection over TCP or TLS after one answer, so that none is shared.
+    answers_once: Cell<bool>,
     #[cfg(feature = "tls")]
-    pub(super) shared: Rc<Slot<http2::Sender>>,
+    https: Slot<http2::Sender>,
 }
 
 impl StreamChannel {
@@ -137,23 +146,47 @@ async fn ask(query: StreamQuery, sent: Rc<Sent>, connected: impl FnOnce()) -> io
     if query.server.transport() == DnsTransport::Https {
         return ask_https(query, &sent.bytes, connected).await;
     }
-    let (mut reader, mut writer) = (query.connect)()?.open_stream().await?;
-    connected();
-    ask_stream(&mut reader, &mut writer, &sent.bytes).await
+    ask_stream(query, &sent.bytes, connected).await
 }
 
-/// Sends the query and reads the answer. Messages have a length prefix (RFC 1035 section 4.2.2). The connection
-/// closes when both of its ends are dropped.
+/// Asks over a connection that queries share, or over a new one. A server may close a connection at any time; what it
+/// has not answered is asked again (RFC 7766 section 6.2.4).
 async fn ask_stream(
-    reader: &mut StreamReader,
-    writer: &mut StreamWriter,
+    query: StreamQuery,
     message: &[u8],
+    connected: impl FnOnce(),
 ) -> io::Result<Vec<u8>> {
-    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
-    writer.write_all(&[&length.to_be_bytes(), message].concat()).await?;
-    let length = reader.read_exactly(2).await.map_err(without_end)?;
-    let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-    reader.read_exactly(length).await.map_err(without_end)
+    const MAX_CONNECTIONS: usize = 3;
+    let StreamQuery { event_loop, connect, shared, .. } = query;
+    let mut connected = Some(connected);
+    for number in 1.. {
+        let opening = open_pipeline(&event_loop, connect()?);
+        let found = match shared.answers_once.get() {
+            true => opening.await?.map(|pipeline| (pipeline, false)),
+            false => shared.stream.get(Pipeline::is_usable, opening).await?,
+        };
+        let Some((pipeline, was_open)) = found else { break };
+        connected.take().into_iter().for_each(|connected| connected());
+        match pipeline.ask(message).await {
+            Ok(answer) => return Ok(answer),
+            Err(Ended { error, answered }) => {
+                shared.answers_once.set(shared.answers_once.get() || answered == 1);
+                shared.stream.clear(|open| !open.is_usable());
+                if number == MAX_CONNECTIONS || (!was_open && answered == 0) {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Err(io::ErrorKind::NotConnected.into())
+}
+
+async fn open_pipeline(
+    event_loop: &LoopHandle,
+    connecting: CreateConnection,
+) -> io::Result<Option<Pipeline>> {
+    let (reader, writer) = connecting.open_stream().await?;
+    Ok(Some(Pipeline::new(event_loop, reader, writer)))
 }
 
 /// Asks over HTTP/2 if the server chooses it (ALPN), and otherwise over HTTP/1.1. A shared connection that has ended
@@ -170,7 +203,7 @@ async fn ask_https(
     for is_last in [false, true] {
         let mut plain = None;
         let opened = open_https(&event_loop, connect()?, &mut plain);
-        let found = shared.get(|sender| !sender.is_closed(), opened).await?;
+        let found = shared.https.get(|sender| !sender.is_closed(), opened).await?;
         if let Some(connected) = connected.take() {
             connected();
         }
@@ -180,7 +213,7 @@ async fn ask_https(
         let Some((sender, was_open)) = found else { break };
         match http2::ask(sender, &server, message).await {
             Err(error) if was_open && !is_last && !https::NoMessage::is_within(&error) => {
-                shared.clear();
+                shared.https.clear(|_| true);
             }
             result => return result,
         }

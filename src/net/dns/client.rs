@@ -21,9 +21,10 @@ use crate::task::yield_now;
 
 /// DNS client on the event loop: no thread, no getaddrinfo, and dropping a query cancels it.
 ///
-/// Each query has its own socket, with a random port and ID (RFC 5452). Servers are queried by the rules of
-/// [`plan::Query`](crate::plan::Query). Answers are not cached. A clone queries the same servers and may have another
-/// listener.
+/// Each query over UDP has its own socket, with a random port and ID (RFC 5452). Queries over TCP, TLS and HTTP/2 share
+/// a connection to each server, which stays open until the last clone of the client is dropped (RFC 7766, RFC 7858).
+/// Servers are queried by the rules of [`plan::Query`](crate::plan::Query). Answers are not cached. A clone queries the
+/// same servers and may have another listener.
 ///
 /// ```
 /// use loopctl::{DnsClient, DnsServer, RecordType, plan::DnsTransport};

@@ -3,19 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-#[cfg(feature = "tls")]
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::DnsServer;
 use super::answer::EdnsFallback;
+use super::channel::SharedConnections;
 use super::config::Config;
-#[cfg(feature = "tls")]
-use super::https::http2::Sender;
 #[cfg(feature = "dnssec")]
 use super::keys::KnownKeys;
-#[cfg(feature = "tls")]
-use super::session::Slot;
 use crate::event_loop::LoopHandle;
 use crate::net::{CreateConnection, Lookup, ResolveError};
 #[cfg(feature = "tls")]
@@ -31,9 +27,8 @@ pub(super) struct ClientCore {
     queries: Cell<u64>,
     /// Experience with each server.
     pub(super) edns: RefCell<Vec<EdnsExperience>>,
-    /// Connection over HTTP/2 to each server.
-    #[cfg(feature = "tls")]
-    pub(super) shared: Vec<Rc<Slot<Sender>>>,
+    /// Connections to each server.
+    pub(super) shared: Vec<Rc<SharedConnections>>,
     /// Keys of zones that have been verified.
     #[cfg(feature = "dnssec")]
     pub(super) keys: KnownKeys,
@@ -53,7 +48,6 @@ impl ClientCore {
         Self {
             event_loop: event_loop.clone(),
             edns: RefCell::new(vec![EdnsExperience::default(); config.servers.len()]),
-            #[cfg(feature = "tls")]
             shared: config.servers.iter().map(|_| Rc::default()).collect(),
             config,
             known: RefCell::default(),

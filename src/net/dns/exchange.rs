@@ -175,7 +175,6 @@ impl Exchange {
                 event_loop: event_loop.clone(),
                 connect: Box::new(move || core.connecting(transmit, addresses.clone())),
                 server: self.core.config.servers[server].clone(),
-                #[cfg(feature = "tls")]
                 shared: Rc::clone(&self.core.shared[server]),
             };
             let server = self.core.config.servers[server].clone();

@@ -1,8 +1,8 @@
 //! DNS client on the event loop.
 //!
 //! [`client`] queries the servers that [`builder`] and [`config`] describe; [`core`] is shared by its clones.
-//! [`exchange`] runs one query, over a [`channel`] to each server, which may be [`https`]. [`lookup`] turns queries
-//! into addresses. [`message`] encodes queries; it reads answers with [`section`], [`decode`] and [`rdata`], and
+//! [`exchange`] runs one query, over a [`channel`] to each server. Queries share a connection, which is a [`session`] of
+//! a [`pipeline`] or of [`https`]. [`lookup`] turns queries into addresses. [`message`] encodes queries; it reads answers with [`section`], [`decode`] and [`rdata`], and
 //! [`verdict`] judges them. [`answer`], [`record`], [`error`] and [`event`] are results. [`name_text`] and
 //! [`type_names`] are the text of names and types. `fuzz` is the entry point of the fuzzer.
 //!
@@ -34,6 +34,7 @@ mod message;
 mod name_text;
 #[cfg(feature = "dnssec")]
 mod opt_out;
+mod pipeline;
 #[cfg(feature = "dnssec")]
 mod proof;
 mod rdata;
@@ -45,7 +46,6 @@ mod record_type;
 mod rrset;
 mod section;
 mod server;
-#[cfg(feature = "tls")]
 mod session;
 mod type_names;
 mod verdict;

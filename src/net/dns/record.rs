@@ -9,7 +9,7 @@ use super::RecordType;
 /// Resource record.
 ///
 /// `Display` is the zone file format without the class: `example.com. 3600 MX 10 mail.example.com.`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DnsRecord {
     /// Owner name, with the final dot.
     pub name: String,
@@ -36,7 +36,7 @@ impl fmt::Display for DnsRecord {
 /// let data = DnsData::Txt(vec![b"v=spf1 -all".to_vec(), b"\"\x07".to_vec()]);
 /// assert_eq!(data.to_string(), r#""v=spf1 -all" "\"\007""#);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DnsData {
     /// IPv4 address.
@@ -136,7 +136,7 @@ impl fmt::Display for DnsData {
 }
 
 /// Start of a zone of authority (RFC 1035 section 3.3.13).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StartOfAuthority {
     /// MNAME: the primary name server.
     pub primary: String,
@@ -163,7 +163,7 @@ impl fmt::Display for StartOfAuthority {
 }
 
 /// Data of an SVCB or HTTPS record (RFC 9460).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ServiceBinding {
     /// SvcPriority. 0 is alias mode; otherwise the lowest is tried first.
     pub priority: u16,

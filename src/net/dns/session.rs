@@ -41,9 +41,9 @@ impl<T: Clone> Slot<T> {
         Ok(opened.map(|opened| (opened, false)))
     }
 
-    /// Forgets a connection that has failed.
-    pub(super) fn clear(&self) {
-        if matches!(*self.0.borrow(), State::Open(_)) {
+    /// Forgets an open connection that has failed.
+    pub(super) fn clear(&self, has_failed: impl Fn(&T) -> bool) {
+        if matches!(&*self.0.borrow(), State::Open(known) if has_failed(known)) {
             self.0.replace(State::Empty);
         }
     }

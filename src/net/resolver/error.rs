@@ -38,6 +38,12 @@ pub enum ResolveError {
         /// Name that was looked up.
         host: String,
     },
+    /// The name is `onion`, or below it. It is not in DNS, so that the system's resolver was not asked, which would pass
+    /// it to name servers (RFC 7686 section 2).
+    Onion {
+        /// Name that was looked up.
+        host: String,
+    },
     /// The zone of an IPv6 address is no interface of this host (RFC 4007 section 11).
     NoInterface {
         /// Address with its zone.
@@ -186,6 +192,7 @@ impl ResolveError {
                 _ => Answer::Failed,
             },
             Self::NoAddresses { .. } => Answer::NoData,
+            Self::Onion { .. } => Answer::NoName,
             Self::System { code: EaiCode::NODATA | EaiCode::ADDRFAMILY, .. } => Answer::NoData,
             Self::System { code: EaiCode::NONAME, .. } => Answer::NoName,
             Self::System { code: EaiCode::AGAIN, .. } => Answer::TimedOut,
@@ -215,6 +222,9 @@ impl fmt::Display for ResolveError {
                 write!(f, "cannot resolve `{host}`: this host has no interface `{zone}`")
             }
             Self::BadName { host } => write!(f, "`{}` cannot be a name", host.escape_debug()),
+            Self::Onion { host } => {
+                write!(f, "`{host}` is a name of Tor, and no resolver is asked for it (RFC 7686)")
+            }
             Self::Other { error, .. } => error.fmt(f),
             Self::TimedOut => f.write_str("timed out"),
             Self::Cancelled => f.write_str("name resolution was cancelled"),

@@ -1,6 +1,6 @@
 //! The hosts file: hosts(5), as glibc reads it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::config_file::read_config_file;
@@ -47,14 +47,15 @@ impl HostsFile {
     /// Parses the text of a file.
     pub fn parse(text: impl AsRef<[u8]>) -> Self {
         let mut table = HashMap::<String, Vec<HostsAddress>>::new();
+        let mut seen = HashSet::new();
         let text = String::from_utf8_lossy(text.as_ref());
         for (line, (address, names)) in
             (1..).zip(text.lines().map(entry)).filter_map(|(line, entry)| Some((line, entry?)))
         {
             for name in names.split_whitespace() {
-                let known = table.entry(name.to_ascii_lowercase()).or_default();
-                if known.iter().all(|it| it.address != address) {
-                    known.push(HostsAddress { address, line });
+                let name = name.to_ascii_lowercase();
+                if seen.insert((name.clone(), address)) {
+                    table.entry(name).or_default().push(HostsAddress { address, line });
                 }
             }
         }

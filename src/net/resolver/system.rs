@@ -210,6 +210,9 @@ impl Lookup {
             // Because glibc would convert it by the locale of the process.
             return Err(bad_name());
         }
+        if is_onion(&host) {
+            return Err(ResolveError::Onion { host });
+        }
         let node = addrinfo::c_string(&host).ok_or_else(bad_name)?;
         let service = addrinfo::c_string(&self.port.to_string()).ok_or_else(bad_name)?;
         let family = match self.family {
@@ -232,6 +235,12 @@ impl Lookup {
         }
         Ok(entries.into_iter().map(AddrInfo::from).collect())
     }
+}
+
+/// Whether a name is `onion`, or below it.
+fn is_onion(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("onion"))
 }
 
 impl From<addrinfo::Entry> for AddrInfo {

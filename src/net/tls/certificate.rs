@@ -282,7 +282,7 @@ impl fmt::Display for CertificateProblem {
                 let presented = presented.join(", ");
                 return write!(f, "the certificate is not for {expected}, only for {presented}");
             }
-            Self::UnknownIssuer { sent: 1 } => {
+            Self::UnknownIssuer { sent: 0 | 1 } => {
                 "unknown issuer: no trusted authority has signed the certificate"
             }
             Self::UnknownIssuer { sent } => {

@@ -1,5 +1,7 @@
 //! Addresses of a race, in the order in which they are tried.
 
+use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -10,7 +12,7 @@ use super::super::{Family, Policy};
 /// ```
 /// use loopctl::plan::{Family, RaceAddress};
 ///
-/// #[derive(Debug, PartialEq)]
+/// #[derive(Debug, PartialEq, Eq, Hash)]
 /// struct Mirror(&'static str, std::net::Ipv4Addr);
 /// impl RaceAddress for Mirror {
 ///     fn family(&self) -> Family {
@@ -18,20 +20,20 @@ use super::super::{Family, Policy};
 ///     }
 /// }
 /// ```
-pub trait RaceAddress: PartialEq {
-    /// Address family. [`Unspecified`](Family::Unspecified) counts as a family, too.
+pub trait RaceAddress: Eq + Hash {
+    /// Address family of the packets, which is IPv4 for an IPv4-mapped address. [`Unspecified`](Family::Unspecified) counts as a family, too.
     fn family(&self) -> Family;
 }
 
 impl RaceAddress for IpAddr {
     fn family(&self) -> Family {
-        Family::of(self)
+        Family::of(&self.to_canonical())
     }
 }
 
 impl RaceAddress for SocketAddr {
     fn family(&self) -> Family {
-        Family::of(&self.ip())
+        self.ip().family()
     }
 }
 
@@ -44,6 +46,8 @@ pub(in super::super) struct Candidates<A> {
     ranked: Vec<usize>,
     /// In the order in which they are tried.
     order: Vec<usize>,
+    /// Untried candidates of each family with their positions in `order`.
+    untried: Vec<(Family, VecDeque<(usize, usize)>)>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,14 +69,14 @@ impl<A: RaceAddress> Candidates<A> {
         rank: usize,
         policy: &Policy,
     ) -> (usize, usize) {
-        let (before, mut duplicates) = (self.known.len(), 0);
-        for address in addresses {
-            if policy.selection.deduplicate
-                && self.known.iter().any(|known| known.address == address)
-            {
-                duplicates += 1;
-                continue;
-            }
+        let before = self.known.len();
+        let addresses: Vec<A> = addresses.into_iter().collect();
+        let is_new: Vec<bool> = {
+            let mut seen: HashSet<&A> = self.known.iter().map(|known| &known.address).collect();
+            addresses.iter().map(|it| seen.insert(it) || !policy.selection.deduplicate).collect()
+        };
+        let duplicates = is_new.iter().filter(|is_new| !**is_new).count();
+        for (address, _) in addresses.into_iter().zip(is_new).filter(|(_, is_new)| *is_new) {
             self.ranked.push(self.known.len());
             self.known.push(Candidate { address, rank, known_at, is_tried: false });
         }
@@ -94,8 +98,20 @@ impl<A: RaceAddress> Candidates<A> {
         self.order.iter().copied().filter(|&candidate| !self.known[candidate].is_tried)
     }
 
+    /// The first untried candidate of a family that is wanted.
+    pub(in super::super) fn first_untried(&self, wanted: impl Fn(Family) -> bool) -> Option<usize> {
+        let families = self.untried.iter().filter(|(family, _)| wanted(*family));
+        let first = families.filter_map(|(_, candidates)| candidates.front()).min()?;
+        Some(first.1)
+    }
+
     pub(in super::super) fn mark_tried(&mut self, candidate: usize) {
         self.known[candidate].is_tried = true;
+        for (_, candidates) in &mut self.untried {
+            while candidates.front().is_some_and(|(_, first)| self.known[*first].is_tried) {
+                candidates.pop_front();
+            }
+        }
     }
 
     pub(in super::super) fn address(&self, candidate: usize) -> &A {
@@ -114,11 +130,22 @@ impl<A: RaceAddress> Candidates<A> {
     /// positions that they would have had from the start (draft-ietf-happy-happyeyeballs-v3).
     fn arrange(&mut self, policy: &Policy) {
         self.order = policy.order(self.ranked.clone(), |&candidate| self.family(candidate));
+        self.untried.clear();
+        for (position, &candidate) in self.order.iter().enumerate() {
+            if self.known[candidate].is_tried {
+                continue;
+            }
+            let family = self.family(candidate);
+            match self.untried.iter_mut().find(|(known, _)| *known == family) {
+                Some((_, candidates)) => candidates.push_back((position, candidate)),
+                None => self.untried.push((family, [(position, candidate)].into())),
+            }
+        }
     }
 }
 
 impl<A> Default for Candidates<A> {
     fn default() -> Self {
-        Self { known: Vec::new(), ranked: Vec::new(), order: Vec::new() }
+        Self { known: Vec::new(), ranked: Vec::new(), order: Vec::new(), untried: Vec::new() }
     }
 }

@@ -1,14 +1,16 @@
 //! Connection race: times of the queries and of the attempts, and the winner.
 
+mod attempts;
 mod queries;
 mod queues;
 mod schedule;
 mod step;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::address_order::candidates::Candidates;
 pub use super::address_order::candidates::RaceAddress;
+use attempts::{Attempts, Outcome};
 use queries::AddressQueries;
 pub use queries::{Answer, AnswerEffect, AnswerTiming, FirstAttemptReason};
 use schedule::ScheduledStart;
@@ -78,32 +80,10 @@ pub struct Race<A> {
     policy: Policy,
     queries: AddressQueries,
     candidates: Candidates<A>,
-    attempts: Vec<Attempt>,
+    attempts: Attempts,
     winner: Option<usize>,
     /// End of the last attempt that had kept the race at `max_parallel`.
     below_limit_since: Option<Instant>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Attempt {
-    candidate: usize,
-    queue: usize,
-    started: Instant,
-    /// Connection Attempt Delay until the next attempt.
-    delay: Option<Duration>,
-    /// End of the TCP handshake, if a TLS handshake follows.
-    connected: Option<Instant>,
-    end: Option<(Instant, Outcome)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Succeeded,
-    Failed,
-    /// This host refused the attempt before a packet left.
-    Unsent,
-    TimedOut,
-    Replaced,
 }
 
 impl<A: RaceAddress> Race<A> {
@@ -120,7 +100,7 @@ impl<A: RaceAddress> Race<A> {
         Self {
             queries: AddressQueries::new(families),
             candidates: Candidates::default(),
-            attempts: Vec::new(),
+            attempts: Attempts::default(),
             winner: None,
             below_limit_since: None,
             policy,
@@ -132,7 +112,7 @@ impl<A: RaceAddress> Race<A> {
         if let Some(family) = self.queries.send_next(now) {
             return Step::Query(family);
         }
-        self.winner = self.winner.or_else(|| self.success());
+        self.winner = self.winner.or(self.attempts.success());
         if let Some(end) = self.final_step() {
             return end;
         }
@@ -143,7 +123,7 @@ impl<A: RaceAddress> Race<A> {
             Some(next) if next.at <= now => self.start(next, now),
             next => {
                 let start = next.map(|next| next.at);
-                Step::Wait(start.into_iter().chain(self.expiries()).min())
+                Step::Wait(start.into_iter().chain(self.next_expiry()).min())
             }
         }
     }
@@ -168,8 +148,8 @@ impl<A: RaceAddress> Race<A> {
     pub fn connected(&mut self, attempt: usize, now: Instant) {
         if self.policy.pacing.success == Success::Tcp {
             self.succeeded(attempt, now);
-        } else if let Some(known) = self.attempts.get_mut(attempt).filter(|it| it.is_running()) {
-            known.connected.get_or_insert(now);
+        } else {
+            self.attempts.connected(attempt, now);
         }
     }
 
@@ -219,27 +199,26 @@ impl<A: RaceAddress> Race<A> {
     /// Start of the next attempt, if nothing happens before. `None` before the first attempt, and while only an
     /// answer or the end of an attempt can start another.
     pub fn next_attempt_at(&self) -> Option<Instant> {
-        self.attempts.last()?;
+        self.attempts.newest()?;
         self.next_start().map(|next| next.at)
     }
 
     /// Numbers of the attempts under way.
     pub fn pending(&self) -> impl Iterator<Item = usize> {
-        let started = self.attempts.iter().enumerate();
-        started.filter(|(_, attempt)| attempt.is_running()).map(|(number, _)| number)
+        self.attempts.running()
     }
 
     /// Whether an attempt has succeeded and ends the race.
     pub(crate) fn is_decided(&self) -> bool {
-        !self.policy.run_all && self.success().is_some()
+        !self.policy.run_all && self.attempts.success().is_some()
     }
 
     fn final_step(&self) -> Option<Step> {
         match self.winner {
             Some(winner) if !self.policy.run_all || self.is_exhausted() => Some(Step::Won(winner)),
-            None if self.is_exhausted() => Some(Step::Lost(match self.attempts.as_slice() {
-                [] => LossReason::NoAddress,
-                _ => LossReason::AllFailed,
+            None if self.is_exhausted() => Some(Step::Lost(match self.attempts.is_empty() {
+                true => LossReason::NoAddress,
+                false => LossReason::AllFailed,
             })),
             _ => None,
         }
@@ -247,30 +226,30 @@ impl<A: RaceAddress> Race<A> {
 
     /// Whether no attempt is under way, can start, or may still be started by an answer.
     fn is_exhausted(&self) -> bool {
-        let is_idle = self.pending().next().is_none();
-        is_idle && !self.queries.are_open() && self.next_start().is_none()
+        self.is_idle() && !self.queries.are_open() && self.next_start().is_none()
+    }
+
+    /// Whether no attempt is under way.
+    fn is_idle(&self) -> bool {
+        self.attempts.running().len() == 0
     }
 
     fn start(&mut self, next: ScheduledStart, now: Instant) -> Step {
-        let others = self.pending().count();
-        if others >= self.policy.max_parallel()
-            && let Some(oldest) = self.replaceable()
+        if self.is_at_limit()
+            && let Some(oldest) = self.attempts.replaceable()
         {
             // Only the cancellation: the owner takes one step at a time, and the next poll starts the attempt.
             return self.cancel(oldest, CancelReason::Replaced, now);
         }
         let ScheduledStart { candidate, queue, at, reason } = next;
         self.candidates.mark_tried(candidate);
-        let delay = self.policy.delay(others);
-        let attempt = Attempt { candidate, queue, started: now, delay, connected: None, end: None };
-        self.attempts.push(attempt);
-        Step::Start(Start { attempt: self.attempts.len() - 1, planned: at, reason })
+        let attempt = self.attempts.start(candidate, queue, now, &self.policy);
+        Step::Start(Start { attempt, planned: at, reason })
     }
 
-    /// The oldest attempt without a TCP connection, otherwise the oldest.
-    fn replaceable(&self) -> Option<usize> {
-        let unconnected = self.pending().find(|&number| self.attempts[number].connected.is_none());
-        unconnected.or_else(|| self.pending().next())
+    /// Whether `max_parallel` attempts are under way.
+    fn is_at_limit(&self) -> bool {
+        self.attempts.running().len() >= self.policy.max_parallel()
     }
 
     fn cancel(&mut self, attempt: usize, why: CancelReason, now: Instant) -> Step {
@@ -283,39 +262,21 @@ impl<A: RaceAddress> Race<A> {
     }
 
     fn end_attempt(&mut self, attempt: usize, outcome: Outcome, now: Instant) {
-        let was_at_limit = self.pending().count() >= self.policy.max_parallel();
-        if let Some(known) = self.attempts.get_mut(attempt).filter(|known| known.is_running()) {
-            known.end = Some((now, outcome));
-            if was_at_limit {
-                self.below_limit_since = Some(now);
-            }
+        let was_at_limit = self.is_at_limit();
+        if self.attempts.end(attempt, outcome, now) && was_at_limit {
+            self.below_limit_since = Some(now);
         }
     }
 
-    fn success(&self) -> Option<usize> {
-        let succeeded = |attempt: &Attempt| attempt.outcome() == Some(Outcome::Succeeded);
-        self.attempts.iter().position(succeeded)
-    }
-
+    /// The oldest attempt under way, if it has reached its time limit.
     fn expired(&self, now: Instant) -> Option<usize> {
-        self.pending().find(|&number| self.expiry(number).is_some_and(|at| at <= now))
+        let (oldest, _) = self.attempts.oldest_running()?;
+        self.next_expiry().filter(|at| *at <= now).map(|_| oldest)
     }
 
-    fn expiries(&self) -> impl Iterator<Item = Instant> {
-        self.pending().filter_map(|number| self.expiry(number))
-    }
-
-    fn expiry(&self, number: usize) -> Option<Instant> {
-        self.attempts[number].started.checked_add(self.policy.attempt_timeout?)
-    }
-}
-
-impl Attempt {
-    fn is_running(&self) -> bool {
-        self.end.is_none()
-    }
-
-    fn outcome(&self) -> Option<Outcome> {
-        Some(self.end?.1)
+    /// Time at which the oldest attempt under way reaches its time limit. The others started later.
+    fn next_expiry(&self) -> Option<Instant> {
+        let (_, oldest) = self.attempts.oldest_running()?;
+        oldest.started.checked_add(self.policy.attempt_timeout?)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::{AddressQueues, Family};
 use super::schedule::ScheduledStart;
-use super::{Attempt, Race, RaceAddress, Reason};
+use super::{Race, RaceAddress, Reason};
 
 /// Queue of the first attempt, and the queue that starts later.
 const FIRST: usize = 0;
@@ -19,7 +19,7 @@ impl<A: RaceAddress> Race<A> {
 
     fn next_in_queue(&self, queue: usize) -> Option<ScheduledStart> {
         let candidate = self.next_candidate(queue)?;
-        let (at, reason) = match self.last_attempt(queue) {
+        let (at, reason) = match self.attempts.newest_of_queue(queue) {
             Some((number, last)) => (self.wake_up(last.end?.0)?, Reason::AttemptEnded(number)),
             None if queue == FIRST => self.first_start()?,
             None => self.second_queue_start()?,
@@ -32,8 +32,8 @@ impl<A: RaceAddress> Race<A> {
         let Some(interval) = self.policy.pacing.poll_interval else { return Some(ended) };
         let first = self.attempts.first()?;
         let delay_end = first.delay.and_then(|delay| first.started.checked_add(delay));
-        let ends = self.attempts.iter().filter_map(|attempt| Some(attempt.end?.0));
-        let events = ends.chain(delay_end).filter(|at| *at > ended);
+        let delay_end = delay_end.filter(|at| *at > ended);
+        let events = self.attempts.next_end_after(ended).into_iter().chain(delay_end);
         events.chain(ended.checked_add(interval)).min()
     }
 
@@ -41,33 +41,28 @@ impl<A: RaceAddress> Race<A> {
     fn second_queue_start(&self) -> Option<(Instant, Reason)> {
         let first = self.attempts.first()?;
         let delay_end = first.delay.and_then(|delay| first.started.checked_add(delay));
-        let last = self.last_attempt(FIRST).filter(|_| self.next_candidate(FIRST).is_none());
+        let last = self.attempts.newest_of_queue(FIRST);
+        let last = last.filter(|_| self.next_candidate(FIRST).is_none());
         let empty_at =
             last.and_then(|(number, last)| Some((last.end?.0, Reason::AttemptEnded(number))));
         let timer = delay_end.map(|at| (at, Reason::Timer));
         empty_at.into_iter().chain(timer).min_by_key(|(at, _)| *at)
     }
 
-    fn last_attempt(&self, queue: usize) -> Option<(usize, &Attempt)> {
-        self.attempts.iter().enumerate().rfind(|(_, attempt)| attempt.queue == queue)
-    }
-
     /// The address that the queue would try next.
     fn next_candidate(&self, queue: usize) -> Option<usize> {
         let family = |candidate| self.candidates.family(candidate);
-        let find = |wanted: &dyn Fn(Family) -> bool| {
-            self.candidates.untried().find(|&candidate| wanted(family(candidate)))
-        };
+        let first = |wanted: &dyn Fn(Family) -> bool| self.candidates.first_untried(wanted);
         if self.policy.pacing.queues == AddressQueues::PerFamily {
-            let first = self.attempts.first().map(|attempt| attempt.candidate);
-            let main = family(first.or_else(|| self.candidates.untried().next())?);
-            return find(&|family| (family == main) == (queue == FIRST));
+            let tried = self.attempts.first().map(|attempt| attempt.candidate);
+            let main = family(tried.or_else(|| first(&|_| true))?);
+            return first(&|family| (family == main) == (queue == FIRST));
         }
-        let last = self.last_attempt(FIRST).map(|(_, attempt)| family(attempt.candidate));
+        let last = self.attempts.newest_of_queue(FIRST).map(|(_, last)| family(last.candidate));
         let preferred = match queue {
-            FIRST => find(&|family| last.is_some_and(|last| family != last)),
-            _ => find(&|family| family == Family::Inet),
+            FIRST => first(&|family| last.is_some_and(|last| family != last)),
+            _ => first(&|family| family == Family::Inet),
         };
-        preferred.or_else(|| self.candidates.untried().next())
+        preferred.or_else(|| first(&|_| true))
     }
 }

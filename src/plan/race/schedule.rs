@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::super::{AddressQueues, AdvanceOn, Success};
-use super::{Attempt, Outcome, Race, RaceAddress, Reason};
+use super::attempts::Attempt;
+use super::{Race, RaceAddress, Reason};
 
 /// Start of an attempt that has not started yet.
 #[derive(Debug, Clone, Copy)]
@@ -14,17 +15,13 @@ pub(super) struct ScheduledStart {
     pub(super) reason: Reason,
 }
 
-/// Time for a TLS handshake, in TCP handshakes, before the next attempt starts beside it: two round trips
-/// (TLS 1.2), and one for the computation.
-const TLS_HANDSHAKE_FACTOR: u32 = 3;
-
 impl<A: RaceAddress> Race<A> {
     /// The next start, if nothing happens before. `None`: no start without an answer or the end of an attempt.
     pub(super) fn next_start(&self) -> Option<ScheduledStart> {
         let max = self.policy.selection.max_addresses;
         let is_at_max = max.is_some_and(|max| self.attempts.len() >= max.get());
         // Because all that were tried have failed, the rest is better than no connection.
-        let waits_for_others = is_at_max && self.pending().next().is_some();
+        let waits_for_others = is_at_max && !self.is_idle();
         if waits_for_others || !self.may_start() {
             return None;
         }
@@ -33,16 +30,12 @@ impl<A: RaceAddress> Race<A> {
             AddressQueues::PerFamily | AddressQueues::Shared => self.next_in_two_queues(),
         };
         let mut next = next?;
-        if let Some((at, number)) = self.last_end().filter(|(at, _)| is_at_max && *at > next.at) {
+        if let Some((at, number)) =
+            self.attempts.last_end().filter(|(at, _)| is_at_max && *at > next.at)
+        {
             (next.at, next.reason) = (at, Reason::AttemptEnded(number));
         }
         Some(self.postpone(next))
-    }
-
-    /// The latest end of an attempt, and the number of the attempt.
-    fn last_end(&self) -> Option<(Instant, usize)> {
-        let attempts = self.attempts.iter().enumerate();
-        attempts.filter_map(|(number, attempt)| Some((attempt.end?.0, number))).max()
     }
 
     /// Earliest start of the first attempt.
@@ -53,12 +46,12 @@ impl<A: RaceAddress> Race<A> {
 
     /// Whether `max_parallel` permits another attempt.
     fn may_start(&self) -> bool {
-        self.policy.replaces_oldest() || self.pending().count() < self.policy.max_parallel()
+        self.policy.replaces_oldest() || !self.is_at_limit()
     }
 
     fn next_in_single_queue(&self) -> Option<ScheduledStart> {
-        let candidate = self.candidates.untried().next()?;
-        let (at, reason) = match self.attempts.last() {
+        let candidate = self.candidates.first_untried(|_| true)?;
+        let (at, reason) = match self.attempts.newest() {
             None => self.first_start()?,
             Some(newest) => {
                 // An end at the same instant as the timer is the better explanation, so it comes first.
@@ -72,37 +65,25 @@ impl<A: RaceAddress> Race<A> {
     /// End of the Connection Attempt Delay after the newest attempt.
     fn attempt_delay_end(&self, newest: &Attempt) -> Option<Instant> {
         let delay = newest.delay?;
-        let mut at = newest.started.checked_add(delay)?;
-        if self.policy.pacing.success == Success::Tls {
-            for attempt in &self.attempts {
-                // A connection in its TLS handshake extends the delay until it is old enough or has ended.
-                if let Some(connected) = attempt.connected.filter(|connected| *connected <= at) {
-                    let tcp_handshake = connected.saturating_duration_since(attempt.started);
-                    let tls_handshake = tcp_handshake.saturating_mul(TLS_HANDSHAKE_FACTOR);
-                    let until = connected.checked_add(delay.max(tls_handshake))?;
-                    at = at.max(attempt.end.map_or(until, |(end, _)| end.min(until)));
-                }
-            }
+        let at = newest.started.checked_add(delay)?;
+        match self.policy.pacing.success {
+            Success::Tls => self.attempts.extended_by_tls(at, delay),
+            Success::Tcp => Some(at),
         }
-        Some(at)
     }
 
     /// The end of an attempt that starts the next one ([`AdvanceOn`]).
     fn end_that_advances(&self, newest: &Attempt) -> Option<(Instant, Reason)> {
-        let mut ends = self.attempts.iter().enumerate().filter_map(|(number, attempt)| {
-            Some((attempt.end_unless_replaced()?, Reason::AttemptEnded(number)))
-        });
         let advance_on = match self.policy.connection_attempt_delay {
             None => AdvanceOn::NewestEnded,
             Some(_) => self.policy.pacing.advance_on,
         };
-        match advance_on {
-            AdvanceOn::NewestEnded => newest.end_unless_replaced().and_then(|_| ends.next_back()),
-            AdvanceOn::AllEnded if self.pending().next().is_none() => {
-                ends.max_by_key(|(at, _)| *at)
-            }
-            AdvanceOn::AllEnded | AdvanceOn::DelayOnly => None,
-        }
+        let (at, number) = match advance_on {
+            AdvanceOn::NewestEnded => (newest.end_unless_replaced()?, self.attempts.len() - 1),
+            AdvanceOn::AllEnded if self.is_idle() => self.attempts.last_end_unless_replaced()?,
+            AdvanceOn::AllEnded | AdvanceOn::DelayOnly => return None,
+        };
+        Some((at, Reason::AttemptEnded(number)))
     }
 
     /// Postpones a start until its address is known, `max_parallel` permits it, and the Minimum Connection
@@ -125,17 +106,10 @@ impl<A: RaceAddress> Race<A> {
     /// End of the Minimum Connection Attempt Delay (RFC 8305 section 8).
     fn minimum_delay_end(&self) -> Option<Instant> {
         let minimum = self.policy.pacing.minimum_delay;
-        let counts = |attempt: &&Attempt| {
-            !minimum.exempts_unsent || attempt.outcome() != Some(Outcome::Unsent)
+        let last = match minimum.exempts_unsent {
+            true => self.attempts.newest_sent()?,
+            false => self.attempts.newest()?,
         };
-        let last = self.attempts.iter().rfind(counts)?;
         last.started.checked_add(minimum.delay)
-    }
-}
-
-impl Attempt {
-    /// The end of the attempt. A replaced one does not count, because its replacement has already started.
-    pub(super) fn end_unless_replaced(&self) -> Option<Instant> {
-        self.end.filter(|(_, outcome)| *outcome != Outcome::Replaced).map(|(at, _)| at)
     }
 }

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use hickory_proto::dnssec::crypto::EcdsaSigningKey;
+use hickory_proto::dnssec::crypto::{EcdsaSigningKey, RsaSigningKey};
 use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS, NSEC, NSEC3, NSEC3PARAM, RRSIG};
 use hickory_proto::dnssec::{
     Algorithm, DigestType, DnssecSigner, Nsec3HashAlgorithm, PublicKeyBuf, SigningKey,
@@ -28,38 +28,51 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 enum Denial {
     Nsec,
     Nsec3,
+    /// NSEC3 with the opt-out flag.
+    OptOut,
 }
 
 /// How a zone is signed.
 struct Signing {
+    algorithm: Algorithm,
     denial: Denial,
     /// How many days from now signatures begin, and how many they last.
     days: (i64, u32),
 }
 
-const WELL: Signing = Signing { denial: Denial::Nsec, days: (-1, 30) };
+const WELL: Signing =
+    Signing { algorithm: Algorithm::ECDSAP256SHA256, denial: Denial::Nsec, days: (-1, 30) };
+const WITH_OPT_OUT: Signing = Signing { denial: Denial::OptOut, ..WELL };
+const WITH_RSA: Signing = Signing { algorithm: Algorithm::RSASHA256, ..WELL };
+const WITH_RSA_AND_NSEC3: Signing = Signing { algorithm: Algorithm::RSASHA512, ..WITH_NSEC3 };
+/// Key of the zones with RSA; ring makes none.
+const RSA_KEY: &[u8] = include_bytes!("rsa2048.pk8");
 const WITH_NSEC3: Signing = Signing { denial: Denial::Nsec3, ..WELL };
 const EXPIRED: Signing = Signing { days: (-20, 10), ..WELL };
 const EARLY: Signing = Signing { days: (3, 10), ..WELL };
 
 struct Key {
+    algorithm: Algorithm,
     pkcs8: Vec<u8>,
     dnskey: DNSKEY,
 }
 
 impl Key {
-    fn new(flags: u16) -> Self {
-        let pkcs8 = EcdsaSigningKey::generate_pkcs8(Algorithm::ECDSAP256SHA256).unwrap();
-        let key = EcdsaSigningKey::from_pkcs8(&pkcs8, Algorithm::ECDSAP256SHA256).unwrap();
-        let public: PublicKeyBuf = key.to_public_key().unwrap();
-        Self { pkcs8: pkcs8.secret_pkcs8_der().to_vec(), dnskey: DNSKEY::with_flags(flags, public) }
+    fn new(flags: u16, algorithm: Algorithm) -> Self {
+        let pkcs8 = match algorithm {
+            Algorithm::ECDSAP256SHA256 => {
+                let pkcs8 = EcdsaSigningKey::generate_pkcs8(algorithm).unwrap();
+                pkcs8.secret_pkcs8_der().to_vec()
+            }
+            _ => RSA_KEY.to_vec(),
+        };
+        let public: PublicKeyBuf = signing_key(&pkcs8, algorithm).to_public_key().unwrap();
+        Self { algorithm, pkcs8, dnskey: DNSKEY::with_flags(flags, public) }
     }
 
     fn signature(&self, zone: &Name, set: &RecordSet, days: (i64, u32)) -> RRSIG {
-        let der = self.pkcs8.as_slice().into();
-        let key = EcdsaSigningKey::from_pkcs8(&der, Algorithm::ECDSAP256SHA256).unwrap();
-        let signer =
-            DnssecSigner::new(self.dnskey.clone(), Box::new(key), zone.clone(), DAY * days.1);
+        let key = signing_key(&self.pkcs8, self.algorithm);
+        let signer = DnssecSigner::new(self.dnskey.clone(), key, zone.clone(), DAY * days.1);
         let inception = OffsetDateTime::now_utc() + time::Duration::days(days.0);
         RRSIG::from_rrset(set, DNSClass::IN, inception, &signer).unwrap()
     }
@@ -67,7 +80,17 @@ impl Key {
     fn ds(&self, zone: &Name) -> DS {
         let (digest, tag) = (DigestType::SHA256, self.dnskey.calculate_key_tag().unwrap());
         let bytes = self.dnskey.to_digest(zone, digest).unwrap().as_ref().to_vec();
-        DS::new(tag, Algorithm::ECDSAP256SHA256, digest, bytes)
+        DS::new(tag, self.algorithm, digest, bytes)
+    }
+}
+
+fn signing_key(pkcs8: &[u8], algorithm: Algorithm) -> Box<dyn SigningKey> {
+    let der = pkcs8.into();
+    match algorithm {
+        Algorithm::ECDSAP256SHA256 => {
+            Box::new(EcdsaSigningKey::from_pkcs8(&der, algorithm).unwrap())
+        }
+        _ => Box::new(RsaSigningKey::from_pkcs8(&der, algorithm).unwrap()),
     }
 }
 
@@ -78,8 +101,8 @@ struct Keys {
 }
 
 impl Keys {
-    fn new() -> Self {
-        Self { vouching: Key::new(257), signing: Key::new(256) }
+    fn new(algorithm: Algorithm) -> Self {
+        Self { vouching: Key::new(257, algorithm), signing: Key::new(256, algorithm) }
     }
 }
 
@@ -128,7 +151,8 @@ fn sign(zone: &Name, sets: &mut Sets, keys: &Keys, how: &Signing) {
                 insert(sets, owner, DNSSECRData::NSEC(nsec));
             }
         }
-        Denial::Nsec3 => {
+        Denial::Nsec3 | Denial::OptOut => {
+            let opt_out = how.denial == Denial::OptOut;
             let hash = Nsec3HashAlgorithm::SHA1;
             let parameters = NSEC3PARAM::new(hash, false, 0, Vec::new());
             insert(sets, zone, DNSSECRData::NSEC3PARAM(parameters));
@@ -142,7 +166,7 @@ fn sign(zone: &Name, sets: &mut Sets, keys: &Keys, how: &Signing) {
                 if !is_delegated(sets, owner) || types.contains(&RecordType::DS) {
                     types.push(RecordType::RRSIG);
                 }
-                let nsec3 = NSEC3::new(hash, false, 0, Vec::new(), next.clone(), types);
+                let nsec3 = NSEC3::new(hash, opt_out, 0, Vec::new(), next.clone(), types);
                 let label = name(&base32hex(own)).append_domain(zone).unwrap();
                 insert(sets, &label, DNSSECRData::NSEC3(nsec3));
             }
@@ -220,6 +244,9 @@ fn children() -> Vec<(&'static str, Option<Signing>)> {
     vec![
         ("signed.test.", Some(WELL)),
         ("nsec3.test.", Some(WITH_NSEC3)),
+        ("optout.test.", Some(WITH_OPT_OUT)),
+        ("rsa.test.", Some(WITH_RSA)),
+        ("rsa3.test.", Some(WITH_RSA_AND_NSEC3)),
         ("wild.test.", Some(WELL)),
         ("wild3.test.", Some(WITH_NSEC3)),
         ("expired.test.", Some(EXPIRED)),
@@ -247,12 +274,13 @@ impl Signed {
         if !has_program("nsd") {
             return None;
         }
-        let (root, test) = (Keys::new(), Keys::new());
+        let (root, test) = (Keys::new(WELL.algorithm), Keys::new(WELL.algorithm));
         let mut zones: Vec<(String, Sets)> = Vec::new();
         let mut delegations = String::new();
         let mut vouched: Vec<(Name, DS)> = Vec::new();
         for (zone, signing) in children() {
-            let (keys, owner) = (Keys::new(), name(zone));
+            let algorithm = signing.as_ref().map_or(WELL.algorithm, |signing| signing.algorithm);
+            let (keys, owner) = (Keys::new(algorithm), name(zone));
             let text =
                 if zone.starts_with("wild") { "* A 192.0.2.7\nwww A 192.0.2.1\n" } else { NAMES };
             let mut sets = sets(&owner, text);
@@ -279,7 +307,9 @@ impl Signed {
             let ds = keys.vouching.ds(&owner);
             match zone {
                 "plain.test." | "island.test." => {}
-                "wrongkey.test." => vouched.push((owner.clone(), Key::new(257).ds(&owner))),
+                "wrongkey.test." => {
+                    vouched.push((owner.clone(), Key::new(257, algorithm).ds(&owner)))
+                }
                 "unknown.test." => {
                     let algorithm = Algorithm::Unknown(200);
                     let digest = ds.digest().to_vec();

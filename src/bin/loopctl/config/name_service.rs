@@ -1,5 +1,6 @@
 //! Files and variables that the system's resolver obeys.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 
@@ -37,9 +38,8 @@ impl NameService {
         if self.sources.uses_files() { self.hosts.find(name) } else { &[] }
     }
 
-    /// Line of the hosts file with this address for the name.
-    pub(crate) fn line_of(&self, name: &str, address: IpAddr) -> Option<usize> {
-        let found = self.hosts_of(name).iter().find(|it| it.address == address)?;
-        Some(found.line)
+    /// Lines of the hosts file by the addresses that they have for the name.
+    pub(crate) fn lines_of(&self, name: &str) -> HashMap<IpAddr, usize> {
+        self.hosts_of(name).iter().map(|it| (it.address, it.line)).collect()
     }
 }

@@ -407,6 +407,7 @@ fn causes(report: &Report) -> Vec<String> {
     });
     let failed = report.attempts.iter().filter(|attempt| attempt.outcome != Outcome::Success);
     let failed = failed.map(|attempt| format!("{}: {}", attempt.address, attempt_message(attempt)));
+    let failed = first_ones(failed.collect());
     let tls = separate_tls_failure(report).map(|(winner, tls, failure)| {
         let address = winner.map_or_else(String::new, |winner| format!("{}: ", winner.address));
         format!("{address}{}", timed_tls_message(tls, failure))
@@ -417,6 +418,20 @@ fn causes(report: &Report) -> Vec<String> {
     let servers = server_lines(report);
     let unresolved = unresolved.chain(servers);
     unresolved.chain(failed).chain(tls).chain(probes).chain(not_tried(report)).collect()
+}
+
+/// The first failures and the number of the others: an answer may have thousands of addresses.
+fn first_ones(mut failures: Vec<String>) -> Vec<String> {
+    const MAX: usize = 32;
+    let others = failures.len().saturating_sub(MAX);
+    if others > 0 {
+        failures.truncate(MAX);
+        failures.push(format!(
+            "{} too",
+            units::count(others, "more attempt failed", "more attempts failed")
+        ));
+    }
+    failures
 }
 
 /// Number of addresses that a failed race left out.

@@ -1,6 +1,8 @@
 //! Comparison of the policies: measurement, predictions and runs.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::time::Duration;
 
 use loopctl::ResolveError;
@@ -27,7 +29,7 @@ pub(crate) struct Measurement {
     /// Addresses that needed no lookup.
     pub(crate) given: Vec<SocketAddr>,
     /// Probes in the order of RFC 6724.
-    pub(crate) probes: Vec<Probe>,
+    pub(crate) probes: Probes,
     pub(crate) prefer: Option<Family>,
     /// Whether gai.conf(5) puts IPv4 first for policies with a query per family.
     pub(crate) is_ipv4_first: bool,
@@ -55,6 +57,28 @@ pub(crate) enum LookupEnd {
     /// No answer before the time limit.
     Silent,
     Interrupted,
+}
+
+/// Probes in an order, found by address in constant time: an answer may have thousands of addresses.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Probes {
+    ordered: Vec<Probe>,
+    places: HashMap<SocketAddr, usize>,
+}
+
+impl From<Vec<Probe>> for Probes {
+    fn from(ordered: Vec<Probe>) -> Self {
+        let places = ordered.iter().enumerate().map(|(place, probe)| (probe.to, place)).collect();
+        Self { ordered, places }
+    }
+}
+
+impl Deref for Probes {
+    type Target = [Probe];
+
+    fn deref(&self) -> &[Probe] {
+        &self.ordered
+    }
 }
 
 /// Separate attempt to one address.
@@ -129,7 +153,7 @@ impl Report {
 
     /// Probes that connected without TLS.
     pub(crate) fn probes_without_tls(&self) -> impl Iterator<Item = (&Probe, &TlsReport)> {
-        let probes = self.comparison.iter().flat_map(|it| &it.measurement.probes);
+        let probes = self.comparison.iter().flat_map(|it| it.measurement.probes.iter());
         let with_tls = probes.filter_map(|probe| Some((probe, probe.tls.as_ref()?)));
         with_tls.filter(|(_, tls)| tls.failure.is_some())
     }
@@ -137,7 +161,7 @@ impl Report {
 
 impl Measurement {
     pub(crate) fn probe(&self, to: SocketAddr) -> Option<&Probe> {
-        self.probes.iter().find(|probe| probe.to == to)
+        self.probes.places.get(&to).map(|place| &self.probes[*place])
     }
 
     pub(crate) fn label(&self, to: SocketAddr) -> &str {

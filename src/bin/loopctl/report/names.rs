@@ -1,5 +1,6 @@
 //! Report of one name of `resolve`.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -148,8 +149,9 @@ impl NameReport {
     /// Lines of the hosts file that gave addresses of the system.
     pub(crate) fn hosts_lines(&self) -> Vec<HostsAddress> {
         let Some(service) = &self.service else { return Vec::new() };
-        let is_given =
-            |it: &&HostsAddress| self.system_texts().any(|text| text.parse() == Ok(it.address));
+        let given: HashSet<IpAddr> =
+            self.system_texts().filter_map(|text| text.parse().ok()).collect();
+        let is_given = |it: &&HostsAddress| given.contains(&it.address);
         service.hosts_of(&self.subject.name).iter().filter(is_given).copied().collect()
     }
 
@@ -178,23 +180,20 @@ impl NameReport {
         let has_places = |answer: &DnsAnswer| {
             self.subject.wants_addresses && is_address(answer.record_type) && self.hops.is_empty()
         };
-        let mut records: Vec<&DnsRecord> = Vec::new();
-        for record in self.answers().filter(|it| !has_places(it)).flat_map(|it| &it.records) {
-            if !records.contains(&record) {
-                records.push(record);
-            }
-        }
-        records
+        let records = self.answers().filter(|it| !has_places(it)).flat_map(|it| &it.records);
+        let mut seen = HashSet::new();
+        records.filter(|record| seen.insert(*record)).collect()
     }
 
     /// Aliases (CNAME) that lead to the addresses, each with its target.
     pub(crate) fn aliases(&self) -> Vec<(&DnsRecord, &str)> {
-        let mut aliases: Vec<(&DnsRecord, &str)> = Vec::new();
+        let (mut aliases, mut seen) = (Vec::new(), HashSet::new());
         let answers = self.dns_queries().filter_map(Query::answer);
         for record in answers.flat_map(|answer| &answer.records) {
-            let is_known = aliases.iter().any(|(known, _)| known.name == record.name);
-            if let (DnsData::Cname(target), false) = (&record.data, is_known) {
-                aliases.push((record, target));
+            if let DnsData::Cname(target) = &record.data
+                && seen.insert(&record.name)
+            {
+                aliases.push((record, target.as_str()));
             }
         }
         aliases
@@ -213,12 +212,14 @@ impl NameReport {
             lines.extend(self.system_texts().cloned());
         }
         // Because signatures come along with DNSSEC, they are left out unless they were asked for.
+        let mut seen: HashSet<String> = lines.iter().cloned().collect();
         let is_asked = self.answers().any(|answer| is_signature(answer.record_type));
         let is_shown = |record: &&DnsRecord| is_asked || !is_signature(record.record_type);
         for record in self.records().into_iter().filter(is_shown) {
             let text = record.data.to_string();
             // Because names of the system have no final dot, it is removed here too.
-            if !lines.iter().any(|line| *line == text || format!("{line}.") == text) {
+            let is_known = text.strip_suffix('.').is_some_and(|text| seen.contains(text));
+            if !is_known && seen.insert(text.clone()) {
                 lines.push(text);
             }
         }

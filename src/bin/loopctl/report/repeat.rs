@@ -1,5 +1,6 @@
 //! Statistics of repeated runs of one target: a fold over reports.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use loopctl::Address;
@@ -133,8 +134,10 @@ impl RepeatReport {
             return None;
         }
         let before = std::mem::replace(&mut self.candidates, candidates.to_vec());
-        let added = candidates.iter().filter(|address| !before.contains(address));
-        let removed = before.iter().filter(|address| !candidates.contains(address));
+        let [old, new]: [HashSet<&Address>; 2] =
+            [&before, candidates].map(|list| list.iter().collect());
+        let added = candidates.iter().filter(|address| !old.contains(address));
+        let removed = before.iter().filter(|address| !new.contains(address));
         let (added, removed): (Vec<_>, Vec<_>) =
             (added.cloned().collect(), removed.cloned().collect());
         let is_change = !before.is_empty() && added.len() + removed.len() > 0;

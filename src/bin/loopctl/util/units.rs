@@ -71,6 +71,16 @@ pub(crate) fn count(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
+/// Items with blanks between them. Of a long list the first ones and the number of the others.
+pub(crate) fn shortened(items: impl ExactSizeIterator<Item = String>) -> String {
+    const MAX: usize = 12;
+    const SHOWN: usize = 4;
+    let others = if items.len() > MAX { items.len() - SHOWN } else { 0 };
+    let shown = items.len() - others;
+    let text = items.take(shown).collect::<Vec<_>>().join(" ");
+    if others == 0 { text } else { format!("{text} and {others} others") }
+}
+
 /// A number of bytes, in powers of 1000.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];

@@ -217,7 +217,7 @@ impl<'a> RaceDriver<'a> {
     /// Polls every attempt, in the order of their numbers. The first success ends the loop, so that of two in one
     /// turn the lower number wins.
     fn collect_outcomes(&mut self, cx: &mut Context<'_>) {
-        for number in 0..self.attempts.len() {
+        for number in self.race.pending().collect::<Vec<_>>() {
             if self.race.is_decided() {
                 break;
             }
@@ -240,7 +240,7 @@ impl<'a> RaceDriver<'a> {
         if self.clock.due.take_if(|due| *due <= now).is_none() {
             return;
         }
-        for number in 0..self.attempts.len() {
+        for number in self.race.pending().collect::<Vec<_>>() {
             if self.race.is_decided() {
                 break;
             }

@@ -210,10 +210,10 @@ impl Session {
         else {
             return;
         };
-        let service = self.name_service();
+        let lines = self.name_service().lines_of(&host);
         let found = report.resolve.candidates.iter().filter_map(|candidate| {
             let address = candidate.as_inet()?.ip();
-            Some(HostsAddress { address, line: service.line_of(&host, address)? })
+            Some(HostsAddress { address, line: *lines.get(&address)? })
         });
         report.resolve.hosts = found.collect();
     }

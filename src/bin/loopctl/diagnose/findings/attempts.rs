@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use loopctl::Phase;
+
 use super::late_end::MIN_END_LAG;
 use super::phases::figures_evidence;
 use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind, NOISE};
@@ -87,7 +89,10 @@ pub(super) fn evidence(attempt: &Attempt) -> Vec<Evidence> {
     evidence.push(match &attempt.outcome {
         Outcome::Failure(phase, failure) => {
             let name = failure.name().map_or_else(|| cause::failure_text(failure), str::to_owned);
-            EvidenceSource::Errno.says(format!("{name} of {phase} after {after}"))
+            EvidenceSource::Errno.says(match phase {
+                Phase::Tls => format!("{name} in the TLS handshake, {after} after the start"),
+                phase => format!("{name} of {phase} after {after}"),
+            })
         }
         Outcome::Success => EvidenceSource::Clock.says(format!("connected after {after}")),
         _ => EvidenceSource::Clock.says(format!("ended after {after}")),

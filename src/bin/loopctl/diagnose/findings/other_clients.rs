@@ -1,5 +1,6 @@
 //! Clients that would have taken longer than this run, or failed, under the conditions that it measured.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -95,7 +96,9 @@ pub(crate) fn other_clients(report: &Report) -> Option<OtherClients> {
 
 /// Result of a policy; `None` where it is not known.
 fn result(prediction: &Prediction, network: &NetworkModel, report: &Report) -> Option<OtherResult> {
-    if prediction.starts.iter().any(|start| is_unmeasurable(network, start.to)) {
+    let unmeasurable = network.attempts.iter().filter(|(_, it)| it.is_unmeasurable());
+    let unmeasurable: HashSet<SocketAddr> = unmeasurable.map(|(to, _)| *to).collect();
+    if prediction.starts.iter().any(|start| unmeasurable.contains(&start.to)) {
         return None;
     }
     let Some(certain) = prediction.certain_until else {
@@ -112,10 +115,6 @@ fn result(prediction: &Prediction, network: &NetworkModel, report: &Report) -> O
     // Because an address that was not measured may connect at once, nothing is known from its start on.
     let end = prediction.unmeasured_at.or_else(|| Some(prediction.end?.after));
     Some(OtherResult::Hangs(end.unwrap_or(certain)))
-}
-
-fn is_unmeasurable(network: &NetworkModel, to: SocketAddr) -> bool {
-    network.attempts.iter().any(|(known, it)| *known == to && it.is_unmeasurable())
 }
 
 fn cause(report: &Report, network: &NetworkModel) -> OtherCause {

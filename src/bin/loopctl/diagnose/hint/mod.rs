@@ -5,6 +5,7 @@ mod extended_error;
 pub(crate) mod groups;
 pub(crate) mod name;
 pub(crate) mod serve;
+mod special_name;
 mod surroundings;
 mod tls;
 

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use loopctl::plan::{DnsTransport, Family};
 use loopctl::{DnsError, DnsErrorKind, DnsProofReason, DnsValidation, EaiCode, ResolveError};
 
-use super::extended_error;
+use super::{extended_error, special_name};
 use crate::diagnose::trace;
 use crate::report::names::NameReport;
 use crate::report::query::{Query, QueryOutcome, QueryStatus};
@@ -13,6 +13,7 @@ use crate::report::{NameFailure, Report};
 
 const NO_ANSWER: &str = "no name server answered: `/etc/resolv.conf` lists them";
 const INTERFACES: &str = "`ip link` lists the interfaces of this host";
+const TOR: &str = "a Tor client connects to such a name: use its SOCKS proxy";
 const NO_ADDRESS: &str = "the name exists, but has no address";
 
 /// Hint for a target without an address.
@@ -20,6 +21,13 @@ pub(super) fn hint_for_target(report: &Report) -> Option<String> {
     let failure = report.resolve.error.as_ref()?;
     if let NameFailure::Resolver(ResolveError::NoInterface { .. }) = failure {
         return Some(INTERFACES.to_owned());
+    }
+    if let NameFailure::Resolver(ResolveError::Onion { .. }) = failure {
+        return Some(TOR.to_owned());
+    }
+    let host = report.subject.host.as_deref().unwrap_or_default();
+    if let Some(special) = special_name::hint(host).filter(|_| is_denied(failure)) {
+        return Some(special.to_owned());
     }
     if let Some(error) = failure.dns().filter(|error| error.kind != DnsErrorKind::TimedOut) {
         return hint_for_query(report, error);
@@ -43,6 +51,12 @@ pub(super) fn hint_for_target(report: &Report) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// Whether the name was denied.
+fn is_denied(failure: &NameFailure) -> bool {
+    let by_dns = failure.dns().is_some_and(|error| error.kind == DnsErrorKind::NxDomain);
+    by_dns || failure.code() == Some(EaiCode::NONAME)
 }
 
 /// Advice for a target with only one requested family.
@@ -98,9 +112,15 @@ pub(crate) fn hint_for_name(report: &NameReport, status: QueryStatus) -> String 
         return hint;
     }
     let was_system_alone = report.dns_queries().next().is_none();
+    let special = special_name::hint(&report.subject.name);
     let text = match status {
         _ if report.answers().next().is_some() => {
             "name servers have the name, and the system does not give it: `getent ahosts NAME` shows its answer"
+        }
+        QueryStatus::NxDomain | QueryStatus::NoName | QueryStatus::NoAddress
+            if special.is_some() =>
+        {
+            special.unwrap_or_default()
         }
         QueryStatus::NxDomain => "check the spelling; `--trace` shows which zone denies the name",
         QueryStatus::NoData => "the name exists, but has no record of the requested type",
@@ -184,12 +204,11 @@ const VERBOSE: &str = "`-v` shows every step";
 fn hint_for_error(report: &NameReport) -> String {
     let failed = report.failing().and_then(|query| match &query.end {
         QueryOutcome::SystemFailed(ResolveError::NoInterface { .. }) => Some(INTERFACES.to_owned()),
+        QueryOutcome::SystemFailed(ResolveError::Onion { .. }) => Some(TOR.to_owned()),
         QueryOutcome::Failed(error) if error.kind == DnsErrorKind::Network => {
             hint_for_server(error)
         }
-        QueryOutcome::Failed(error) if error.kind == DnsErrorKind::Onion => {
-            Some("a Tor client connects to such a name: use its SOCKS proxy".to_owned())
-        }
+        QueryOutcome::Failed(error) if error.kind == DnsErrorKind::Onion => Some(TOR.to_owned()),
         _ => None,
     });
     failed.unwrap_or_else(|| VERBOSE.to_owned())
@@ -266,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_spelling_of_a_host_decides_nothing() {
-        for host in ["plain.invalid", "NXDOMAIN.invalid", "x(NODATA).invalid", "EAI_SERVICE.test"] {
+        for host in ["plain.test", "NXDOMAIN.test", "x(NODATA).test", "EAI_SERVICE.test"] {
             let hints = [EaiCode::AGAIN, EaiCode::NONAME, EaiCode::NODATA, EaiCode::FAIL]
                 .map(|code| system(host, code));
             let expected = [

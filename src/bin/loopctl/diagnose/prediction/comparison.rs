@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use loopctl::plan::Preset;
 
-use super::predict;
+use super::{NetworkModel, predict};
 use crate::config::NamedPolicy;
-use crate::report::compare::{Comparison, Measured, Measurement, Mismatch, Probe, Row};
+use crate::report::compare::{Measured, Measurement, Mismatch, Probe, Row};
 use crate::report::prediction::PredictedResult;
 use crate::report::{End, FailureKind, Report};
 
@@ -16,26 +16,46 @@ const TOLERANCE: Duration = Duration::from_millis(15);
 /// Name of a policy that flags have changed.
 const OWN: &str = "yours";
 
-impl Comparison {
-    /// Comparison with a row for each preset, and one for a policy that flags have changed.
+/// Policy to compare, with its name.
+pub(crate) struct ComparedPolicy {
+    name: &'static str,
+    policy: NamedPolicy,
+    is_own: bool,
+}
+
+/// All presets, and the requested policy if flags have changed it.
+pub(crate) fn policies(own: &NamedPolicy) -> Vec<ComparedPolicy> {
+    let is_changed = !own.changed().is_empty();
+    let presets = Preset::ALL.map(|preset| {
+        let policy = NamedPolicy::from(preset);
+        let is_own = !is_changed && policy.base == own.base;
+        ComparedPolicy { name: preset.name(), policy, is_own }
+    });
+    let other = is_changed.then(|| ComparedPolicy { name: OWN, policy: own.clone(), is_own: true });
+    presets.into_iter().chain(other).collect()
+}
+
+impl ComparedPolicy {
+    /// Row with the predicted result in this network.
+    pub(crate) fn predict(self, network: &NetworkModel, epoch: Instant) -> Row {
+        let Self { name, policy, is_own } = self;
+        let prediction = predict(&policy, network, epoch);
+        Row { name, policy, is_own, prediction, measured: None }
+    }
+}
+
+#[cfg(test)]
+impl crate::report::Comparison {
+    /// Comparison with a row for each policy.
     pub(crate) fn new(
         measurement: Measurement,
         own: &NamedPolicy,
         is_live: bool,
         epoch: Instant,
     ) -> Self {
-        let presets = Preset::ALL.map(|preset| (preset.name(), NamedPolicy::from(preset)));
-        let is_changed = !own.changed().is_empty();
-        let other = is_changed.then(|| (OWN, own.clone()));
         let network = measurement.model();
-        let row = |(name, policy): (&'static str, NamedPolicy)| Row {
-            name,
-            prediction: predict(&policy, &network, epoch),
-            is_own: if is_changed { name == OWN } else { policy.base == own.base },
-            policy,
-            measured: None,
-        };
-        let rows = presets.into_iter().chain(other).map(row).collect();
+        let rows = policies(own).into_iter().map(|policy| policy.predict(&network, epoch));
+        let rows = rows.collect();
         Self { measurement, rows, is_live }
     }
 }

@@ -8,7 +8,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -75,16 +75,26 @@ struct Run<'a> {
     epoch: Instant,
     now: Instant,
     open: Vec<(Family, StepModel)>,
-    running: Vec<Running>,
+    running: RunningSteps,
     prediction: Prediction,
     places: HashMap<SocketAddr, usize>,
     attempts: HashMap<SocketAddr, AttemptModel>,
 }
 
+/// Running steps of the attempts, with an index for each question about them.
+#[derive(Default)]
+struct RunningSteps {
+    /// By the number of the attempt.
+    steps: BTreeMap<usize, Running>,
+    /// Ends of the steps, as far as they have one.
+    ends: BTreeSet<(Instant, usize)>,
+    /// Ends of the measurement of the steps of which it has seen no end.
+    silences: BTreeSet<(Instant, usize)>,
+}
+
 /// Running step of an attempt.
 #[derive(Debug, Clone, Copy)]
 struct Running {
-    attempt: usize,
     since: Instant,
     step: StepModel,
     is_tls: bool,
@@ -98,7 +108,8 @@ impl<'a> Run<'a> {
         epoch: Instant,
         after: Duration,
     ) -> Self {
-        let (open, running, prediction) = (Vec::new(), Vec::new(), Prediction::nothing(None));
+        let (open, running) = (Vec::new(), RunningSteps::default());
+        let prediction = Prediction::nothing(None);
         let (now, places) = (epoch + after, network.places());
         // Of two with the same address, the first one counts.
         let attempts = network.attempts.iter().rev().copied().collect();
@@ -112,7 +123,7 @@ impl<'a> Run<'a> {
             match self.race.poll(self.now) {
                 Step::Query(family) => self.ask(family),
                 Step::Start(start) => self.start(start),
-                Step::Cancel { attempt, .. } => self.drop(attempt),
+                Step::Cancel { attempt, .. } => drop(self.remove(attempt)),
                 Step::Wait(until) => {
                     if !self.advance(until) {
                         return self.prediction;
@@ -165,20 +176,25 @@ impl<'a> Run<'a> {
         // Because it was not measured, the step is silent from the start.
         let unknown = StepModel { took: ZERO, end: StepEnd::Silent };
         let step = self.attempts.get(&to).map_or(unknown, |attempt| attempt.tcp);
-        let (attempt, since) = (start.attempt, self.now);
-        self.running.push(Running { attempt, since, step, is_tls: false });
+        self.run(start.attempt, step, false);
     }
 
-    fn drop(&mut self, attempt: usize) {
-        self.running.retain(|running| running.attempt != attempt);
+    /// Begins a step of an attempt.
+    fn run(&mut self, attempt: usize, step: StepModel, is_tls: bool) {
+        let running = Running { since: self.now, step, is_tls };
+        self.running.insert(attempt, running, self.network.kernel);
+    }
+
+    fn remove(&mut self, attempt: usize) -> Option<Running> {
+        self.running.remove(attempt, self.network.kernel)
     }
 
     fn apply_attempts(&mut self) {
-        let (now, kernel) = (self.now, self.network.kernel);
-        let is_due = |running: &&Running| running.ends(kernel).is_some_and(|at| at <= now);
-        let due: Vec<Running> = self.running.iter().filter(is_due).copied().collect();
-        for Running { attempt, step, is_tls, .. } in due {
-            self.drop(attempt);
+        let now = self.now;
+        let due: Vec<usize> =
+            self.running.ends.range(..=(now, usize::MAX)).map(|(_, attempt)| *attempt).collect();
+        for attempt in due {
+            let Some(Running { step, is_tls, .. }) = self.remove(attempt) else { continue };
             match step.end {
                 StepEnd::Succeeds if is_tls => self.race.succeeded(attempt, now),
                 StepEnd::Succeeds => self.connected(attempt),
@@ -196,7 +212,7 @@ impl<'a> Run<'a> {
         let to = self.race.address(attempt).copied();
         match to.and_then(|to| self.attempts.get(&to)).and_then(|attempt| attempt.tls) {
             Some(step) if self.races_for_tls() => {
-                self.running.push(Running { attempt, since: self.now, step, is_tls: true });
+                self.run(attempt, step, true);
             }
             _ => self.race.succeeded(attempt, self.now),
         }
@@ -208,11 +224,11 @@ impl<'a> Run<'a> {
 
     /// Advances the time to the next known event; `false` if none is left.
     fn advance(&mut self, until: Option<Instant>) -> bool {
-        let silences = self.silences().min();
-        let ends = self.running.iter().filter_map(|running| running.ends(self.network.kernel));
+        let silences = self.first_silence();
+        let ends = self.running.ends.first().map(|(at, _)| *at);
         let answers = self.open.iter().filter(|(_, step)| step.end != StepEnd::Silent);
         let answers = answers.map(|(_, step)| self.epoch + step.took);
-        let next = ends.chain(answers).chain(until).min();
+        let next = ends.into_iter().chain(answers).chain(until).min();
         if let Some(silence) = silences.filter(|at| next.is_none_or(|next| *at < next)) {
             self.limit_certainty(silence);
         }
@@ -220,12 +236,11 @@ impl<'a> Run<'a> {
         next.is_some()
     }
 
-    /// Ends of the measurement of the silent steps.
-    fn silences(&self) -> impl Iterator<Item = Instant> {
-        let questions = self.open.iter().map(|(_, step)| (self.epoch, *step));
-        let attempts = self.running.iter().map(|running| (running.since, running.step));
-        let silent = questions.chain(attempts).filter(|(_, step)| step.end.is_open());
-        silent.map(|(since, step)| since + step.took)
+    /// First end of the measurement of a silent step.
+    fn first_silence(&self) -> Option<Instant> {
+        let silent = self.open.iter().filter(|(_, step)| step.end.is_open());
+        let questions = silent.map(|(_, step)| self.epoch + step.took);
+        questions.chain(self.running.silences.first().map(|(at, _)| *at)).min()
     }
 
     fn limit_certainty(&mut self, from: Instant) {
@@ -257,7 +272,31 @@ impl<'a> Run<'a> {
     }
 }
 
+impl RunningSteps {
+    fn insert(&mut self, attempt: usize, running: Running, kernel: Duration) {
+        self.ends.extend(running.ends(kernel).map(|at| (at, attempt)));
+        self.silences.extend(running.silence().map(|at| (at, attempt)));
+        self.steps.insert(attempt, running);
+    }
+
+    fn remove(&mut self, attempt: usize, kernel: Duration) -> Option<Running> {
+        let running = self.steps.remove(&attempt)?;
+        if let Some(at) = running.ends(kernel) {
+            self.ends.remove(&(at, attempt));
+        }
+        if let Some(at) = running.silence() {
+            self.silences.remove(&(at, attempt));
+        }
+        Some(running)
+    }
+}
+
 impl Running {
+    /// End of the measurement of the step, if it has seen no end.
+    fn silence(&self) -> Option<Instant> {
+        self.step.end.is_open().then(|| self.since + self.step.took)
+    }
+
     /// End of the step. The kernel limits a silent TCP handshake; a silent TLS handshake has no limit.
     fn ends(&self, kernel: Duration) -> Option<Instant> {
         match self.step.end {

@@ -93,7 +93,7 @@ impl StepEnd {
 }
 
 impl Measurement {
-    pub(super) fn model(&self) -> NetworkModel {
+    pub(crate) fn model(&self) -> NetworkModel {
         let order = self.probes.iter().map(|probe| probe.to).collect();
         let attempts = self.probes.iter().map(|probe| (probe.to, probe.model()));
         let in_plain = |probe: &Probe| probe.tls.as_ref().is_some_and(|tls| tls.starttls.is_some());

@@ -143,14 +143,16 @@ fn resolve_line(report: &Report) -> String {
 
 /// Lines of the hosts file that gave the addresses.
 fn hosts_lines(report: &Report) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for found in &report.resolve.hosts {
-        let line = format!("{}:{}", HostsFile::PATH, found.line);
-        if !lines.contains(&line) {
-            lines.push(line);
+    let mut lines: Vec<usize> = report.resolve.hosts.iter().map(|found| found.line).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    match lines.as_slice() {
+        [] => String::new(),
+        lines => {
+            let places = lines.iter().map(|line| format!("{}:{line}", HostsFile::PATH));
+            format!("   {}", units::shortened(places))
         }
     }
-    if lines.is_empty() { String::new() } else { format!("   {}", lines.join(" ")) }
 }
 
 /// Number of addresses per family, with the duration of separate lookups.

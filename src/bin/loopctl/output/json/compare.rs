@@ -1,8 +1,10 @@
 //! Comparison of policies in the document of a connection.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use loopctl::Address;
 use loopctl::plan::{Answer, Family};
 
 use super::{error, tls};
@@ -26,13 +28,14 @@ pub(crate) fn compare(report: &Report) -> Option<Compare> {
     let comparison = report.comparison.as_ref()?;
     let Comparison { measurement, rows, is_live } = &**comparison;
     let limit = report.subject.timeout;
+    let ids = report.attempts.iter().zip(1..).map(|(attempt, id)| (&attempt.address, id)).collect();
     Some(Compare {
         live: *is_live,
         probe_timeout_ms: measurement.probe_timeout.into(),
         kernel_timeout_ms: measurement.kernel.into(),
         probes: Probes {
             queries: measurement.lookups.iter().map(|lookup| query(lookup, measurement)).collect(),
-            addresses: measurement.probes.iter().map(|probe| address(probe, report)).collect(),
+            addresses: measurement.probes.iter().map(|probe| address(probe, &ids)).collect(),
         },
         policies: rows.iter().map(|row| policy(row, limit)).collect(),
     })
@@ -81,14 +84,14 @@ fn query(lookup: &Lookup, measurement: &Measurement) -> ProbeQuery {
     }
 }
 
-fn address(probe: &Probe, report: &Report) -> ProbeAddress {
-    let attempt = report.attempts.iter().position(|it| it.address == probe.attempt.address);
+/// Record of a probe; `ids` has the number of each attempt.
+fn address(probe: &Probe, ids: &HashMap<&Address, usize>) -> ProbeAddress {
     ProbeAddress {
         ip: without_port(&probe.attempt.address),
         port: probe.to.port(),
         family: probe.to.ip().into(),
         label: probe.label.clone(),
-        attempt_id: attempt.map(|number| number + 1),
+        attempt_id: ids.get(&probe.attempt.address).copied(),
         start_ms: probe.attempt.start.into(),
         duration_ms: probe.attempt.took.into(),
         result: (&probe.attempt.outcome).into(),

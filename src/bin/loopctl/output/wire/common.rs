@@ -184,9 +184,10 @@ pub(crate) enum IpFamily {
     Ipv6,
 }
 
+/// Family of the packets to an address: an IPv4-mapped one is IPv4.
 impl From<IpAddr> for IpFamily {
     fn from(ip: IpAddr) -> Self {
-        if ip.is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
+        if ip.to_canonical().is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
     }
 }
 

@@ -1,11 +1,15 @@
 //! Measurement for `--compare`: each lookup and each address alone.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream;
 use loopctl::plan::{Family, Preset, Target, sort_destinations};
 use loopctl::{DnsClient, LoopHandle, Resolver, source_address};
 
@@ -32,7 +36,7 @@ pub(super) struct Prober<'a> {
 /// Addresses whose attempts have started, and those whose attempts are over.
 #[derive(Default)]
 struct Probes {
-    started: Vec<SocketAddr>,
+    started: HashSet<SocketAddr>,
     ended: Vec<Probe>,
 }
 
@@ -126,16 +130,24 @@ impl<'a> Prober<'a> {
         Ok(found?.iter().map(|info| info.address).collect())
     }
 
+    /// Probes each address that is new, all at the same time. Between some of the starts the loop handles signals and
+    /// the attempts that have started, because an answer may have thousands of addresses.
     async fn probe_all(&self, addresses: &[SocketAddr]) {
+        const STARTS_PER_TURN: usize = 32;
         let mut new = Vec::new();
         for to in addresses {
             let started = &mut self.probes.borrow_mut().started;
-            if !started.contains(to) {
-                started.push(*to);
-                new.push(self.probe(*to, started.len()));
+            if started.insert(*to) {
+                new.push((*to, started.len()));
             }
         }
-        join_all(new).await;
+        let starts = stream::iter(new).then(async |(to, number)| {
+            if number % STARTS_PER_TURN == 0 {
+                self.event_loop.sleep(Duration::ZERO).await;
+            }
+            (to, number)
+        });
+        starts.for_each_concurrent(None, async |(to, number)| self.probe(to, number).await).await;
     }
 
     /// Measures one address, as a race with one attempt.
@@ -168,7 +180,7 @@ impl<'a> Prober<'a> {
         let position = |family| [Family::Inet6, Family::Inet].iter().position(|it| *it == family);
         lookups.sort_by_key(|lookup| position(lookup.family).unwrap_or(usize::MAX));
         let first = prefer.or_else(|| is_ipv4_first.then_some(Family::Inet));
-        let probes = in_order(self.probes.into_inner().ended, &lookups, &given, first);
+        let probes = in_order(self.probes.into_inner().ended, &lookups, &given, first).into();
         let kernel = tcp_syn_retries::connect_timeout();
         Measurement {
             lookups,
@@ -195,12 +207,13 @@ fn in_order(
         _ => &[],
     });
     let sorted = sort_destinations(found.map(SocketAddr::ip), source_address);
-    let sorted: Vec<_> = sorted.into_iter().map(|it| it.address).collect();
-    let of_rfc = |to: &SocketAddr| sorted.iter().position(|ip| *ip == to.ip());
-    let as_given = |to: &SocketAddr| given.iter().position(|it| it == to);
+    let of_rfc = places(sorted.into_iter().map(|it| it.address));
+    let as_given = places(given.iter().copied());
     let family = |to: &SocketAddr| Family::of(&to.ip());
     let is_other = |to: &SocketAddr| prefer.is_some_and(|wanted| family(to) != wanted);
-    probes.sort_by_key(|it| (is_other(&it.to), as_given(&it.to), of_rfc(&it.to)));
+    probes.sort_by_cached_key(|Probe { to, .. }| {
+        (is_other(to), as_given.get(to).copied(), of_rfc.get(&to.ip()).copied())
+    });
     let mut counts = [0, 0];
     for probe in &mut probes {
         let (digit, count) =
@@ -209,6 +222,15 @@ fn in_order(
         *count += 1;
     }
     probes
+}
+
+/// First place of each item.
+fn places<T: Eq + Hash>(items: impl Iterator<Item = T>) -> HashMap<T, usize> {
+    let mut places = HashMap::new();
+    for (place, item) in items.enumerate() {
+        places.entry(item).or_insert(place);
+    }
+    places
 }
 
 /// Letters of a label: `a` to `z`, then `aa`.

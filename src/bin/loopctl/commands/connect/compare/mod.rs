@@ -4,6 +4,7 @@ mod measure;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use loopctl::LoopHandle;
 
@@ -11,6 +12,7 @@ use super::Session;
 use super::race::Try;
 use crate::config::TargetRequest;
 use crate::config::{CompareRequest, NamedPolicy, RaceRequest};
+use crate::diagnose::prediction::comparison::policies;
 use crate::report::compare::{LookupEnd, Measured};
 use crate::report::{Comparison, End, NameFailure, Report, Via};
 
@@ -33,10 +35,10 @@ impl Session {
         let measurement = prober.run().await;
         let mut report = report.borrow().clone();
         let epoch = report.started_at.at;
-        let mut comparison = match (self.cancelled(), &report.resolve.error) {
-            (None, None) => Comparison::new(measurement, &race.policy, how.is_live, epoch),
-            _ => Comparison::unfinished(measurement, how.is_live),
-        };
+        let mut comparison = Comparison::unfinished(measurement, how.is_live);
+        if report.resolve.error.is_none() {
+            self.predict_each(event_loop, &race.policy, epoch, &mut comparison).await;
+        }
         if how.is_live {
             self.run_each(event_loop, &this, &mut comparison).await;
         }
@@ -47,6 +49,24 @@ impl Session {
         }
         report.end_queries();
         report
+    }
+
+    /// Adds the row of each policy, and lets the loop handle signals in between.
+    async fn predict_each(
+        self: &Rc<Self>,
+        event_loop: &LoopHandle,
+        own: &NamedPolicy,
+        epoch: Instant,
+        comparison: &mut Comparison,
+    ) {
+        let network = comparison.measurement.model();
+        for policy in policies(own) {
+            event_loop.sleep(Duration::ZERO).await;
+            if self.cancelled().is_some() {
+                return comparison.rows.clear();
+            }
+            comparison.rows.push(policy.predict(&network, epoch));
+        }
     }
 
     /// Runs one policy after another, each with a separate lookup.
@@ -86,7 +106,7 @@ impl Report {
         self.resolve.candidates = attempts.iter().map(|attempt| attempt.address.clone()).collect();
         self.attempts = attempts;
         if matches!(self.resolve.via, Via::System | Via::Dns) {
-            self.resolve.started = Some(std::time::Duration::ZERO);
+            self.resolve.started = Some(Duration::ZERO);
             self.resolve.took = measurement.lookups.iter().map(|lookup| lookup.end()).max();
         }
         let failed = measurement.lookups.iter().find_map(|lookup| match &lookup.end {

@@ -204,6 +204,39 @@ fn race_t02_no_answer_from_the_resolver_bounds_what_is_known() {
     assert_eq!(summary(Preset::Go), ">10000 ?", "it waits for both");
 }
 
+/// A name server may answer with as many addresses as fit into 64 KiB.
+#[test]
+fn race_t02_thousands_of_addresses_are_predicted_in_a_moment() {
+    const COUNT: u32 = 4000;
+    let clock = loopctl::EventLoop::new().unwrap().handle();
+    let begin = clock.time();
+    for end in [StepEnd::Fails, StepEnd::Silent] {
+        let step = AttemptModel { tcp: StepModel { took: ms(3), end }, tls: None };
+        let v6 = |n: u32| {
+            SocketAddr::from((Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(n)), 443))
+        };
+        let v4 = |n: u32| SocketAddr::from((Ipv4Addr::from(0xc633_0000 + n), 443));
+        let order: Vec<SocketAddr> = (0..COUNT / 2).map(v6).chain((0..COUNT / 2).map(v4)).collect();
+        let attempts = order.iter().map(|to| (*to, step)).collect();
+        let names = NameModel::Known(order.clone());
+        let network = NetworkModel {
+            names,
+            order,
+            attempts,
+            prefer: None,
+            begins_with_tls: false,
+            kernel: KERNEL,
+        };
+        for preset in Preset::ALL {
+            let end = predict(&preset.into(), &network, epoch()).end.unwrap();
+            assert_eq!(end.how, PredictedResult::AllFail, "{preset}");
+        }
+    }
+    // A debug build needs a second, and with steps that look at all addresses some minutes.
+    let took = clock.time() - begin;
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
 #[test]
 fn names_that_do_not_resolve_fail_when_the_answer_comes() {
     let mut network = network("6a ok@10, 4a ok@10", "nodata@3", "nodata@5");

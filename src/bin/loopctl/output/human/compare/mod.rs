@@ -80,10 +80,10 @@ fn lookups(measurement: &Measurement, style: Style) -> String {
 fn found(lookup: &Lookup, measurement: &Measurement) -> (String, Ansi) {
     match &lookup.end {
         LookupEnd::Found(found) => {
-            let labels: Vec<&str> = found.iter().map(|to| measurement.label(*to)).collect();
+            let labels = found.iter().map(|to| measurement.label(*to).to_owned());
             let is_joint = lookup.family == Family::Unspecified;
             let note = if is_joint { " (getaddrinfo)" } else { "" };
-            (format!("{}{note}", labels.join(" ")), Ansi::new())
+            (format!("{}{note}", units::shortened(labels)), Ansi::new())
         }
         LookupEnd::Failed(error) => (name::without_name(error), AnsiColor::Yellow.on_default()),
         LookupEnd::Silent => {
@@ -101,7 +101,7 @@ fn addresses(measurement: &Measurement, style: Style) -> String {
     let header = ["", "address", "took ms", "outcome"].map(Cell::left);
     let [empty, address, took, outcome] = header;
     let mut grid = Grid::new([empty, address, took.rightward(), outcome]);
-    for probe in &measurement.probes {
+    for probe in measurement.probes.iter() {
         let (text, ansi) = outcome_of(probe);
         let took = match probe.attempt.outcome {
             Outcome::Success | Outcome::Failure(..) => units::column(probe.attempt.took),

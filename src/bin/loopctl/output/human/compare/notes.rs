@@ -135,7 +135,7 @@ fn outcomes<'a>(
     starts: impl Iterator<Item = &'a PredictedStart>,
     measurement: &Measurement,
 ) -> String {
-    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for start in starts {
         let Some(probe) = measurement.probe(start.to) else { continue };
         let text = match probe.model() {
@@ -148,12 +148,14 @@ fn outcomes<'a>(
             },
             _ => failure_text(&probe.attempt).unwrap_or("failed"),
         };
-        match groups.iter_mut().find(|(known, _)| known == text) {
-            Some((_, labels)) => labels.push(&probe.label),
-            None => groups.push((text.to_owned(), vec![&probe.label])),
+        match groups.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, labels)) => labels.push(probe.label.clone()),
+            None => groups.push((text, vec![probe.label.clone()])),
         }
     }
-    let groups = groups.into_iter().map(|(text, labels)| format!("{} {text}", labels.join(" ")));
+    let groups = groups.into_iter();
+    let groups =
+        groups.map(|(text, labels)| format!("{} {text}", units::shortened(labels.into_iter())));
     groups.collect::<Vec<_>>().join(", ")
 }
 

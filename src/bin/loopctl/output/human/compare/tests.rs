@@ -50,7 +50,7 @@ fn measurement(lookups: Vec<Lookup>, probes: Vec<Probe>) -> Measurement {
     Measurement {
         lookups,
         given: Vec::new(),
-        probes,
+        probes: probes.into(),
         prefer: None,
         is_ipv4_first: false,
         probe_timeout: patience,

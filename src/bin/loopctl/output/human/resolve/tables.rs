@@ -1,5 +1,8 @@
 //! Tables of addresses with their ranks, of records, and of the hops of a trace.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+
 use crate::util::units::wrap;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use loopctl::plan::Family;
@@ -47,7 +50,8 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
     let has_proofs = report.has_proofs();
     header.extend(has_proofs.then_some(("dnssec", Left)));
     header.push(("why", Left));
-    let hosts = report.hosts_lines();
+    let hosts: HashMap<IpAddr, usize> =
+        report.hosts_lines().into_iter().map(|it| (it.address, it.line)).collect();
     let cells = rows.into_iter().map(|row| {
         let family = Family::of(&row.ip);
         let short = family.short().to_owned();
@@ -58,8 +62,7 @@ pub(crate) fn addresses(report: &NameReport, order: AddressOrder, style: Style) 
         cells.extend(has_dns.then(|| ttl.unwrap_or_else(|| "-".to_owned())));
         cells.extend(has_proofs.then(|| proof_cell(report.proof_of_address(row.ip))));
         let reason = row.reason.map(|reason| format!("; {}", rank::message(reason)));
-        let line = hosts.iter().find(|it| it.address == row.ip);
-        let line = line.map(|it| format!("; {}:{}", HostsFile::PATH, it.line));
+        let line = hosts.get(&row.ip).map(|line| format!("; {}:{line}", HostsFile::PATH));
         let why = [line, reason].into_iter().flatten().collect::<String>();
         cells.push(family.record_type().to_owned() + &why);
         cells

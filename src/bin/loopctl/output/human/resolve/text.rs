@@ -51,7 +51,9 @@ pub(crate) fn report(report: &NameReport, view: View, style: Style) -> String {
 fn headline(report: &NameReport, view: View, style: Style) -> String {
     let (text, name) = (&report.subject.text, &report.subject.name);
     let encoded = match idna::domain_to_unicode(name) {
-        (letters, Ok(())) if letters != *name => format!(" = {name} ({letters})"),
+        (letters, Ok(())) if !letters.eq_ignore_ascii_case(name) => {
+            format!(" = {name} ({letters})")
+        }
         _ => String::new(),
     };
     let encoded = if text.is_ascii() { encoded } else { format!(" = {name}") };
