@@ -43,6 +43,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -s V -l version -d 'Print 
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "connect" -d 'Connect to each TARGET, racing its addresses; report every attempt'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "serve" -d 'Listen and serve: echo, files over HTTP, a program per client, a sink; with faults on demand'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "listen" -d 'Listen and serve: echo, files over HTTP, a program per client, a sink; with faults on demand'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "control" -d 'Show or replace the faults of a running `loopctl serve --control`'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "resolve" -d 'Resolve names through the system and name servers, in the order a connection would try them'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "sendfile" -d 'Send a file over a connection with sendfile(2); measure and verify the transfer'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
@@ -147,6 +148,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l checksum -d 'P
 blake3\t'BLAKE3, in the format of b3sum(1)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-files -d 'Maximum number of files in DIR from one run; later clients are reset' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l max-size -d 'Reset transfers larger than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l upstream -d 'Forward each client to TARGET (host:port or unix:/path), with faults in both directions' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l ca -d 'Trust the CA certificates in FILE (PEM) for --upstream-tls instead of the system\'s; repeatable' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l backlog -d 'Maximum number of connections waiting to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l port-file -d 'Write the ports to FILE, one per line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l tls -d 'Serve TLS with a certificate made for this run, or with CERT[,KEY] (PEM files); repeatable, selected by SNI' -r
@@ -161,7 +164,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Inject a fault: [up:|down:]KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l faults -d 'Read the faults from FILE, one a line, and again on SIGHUP' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l control -d 'Let `loopctl control` show and replace the faults while the server runs; only this user can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault-seed -d 'Seed for the random choices of faults; the summary of a run shows its seed' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l log -d 'Format of the per-connection log line' -r -f -a "text\t'One line of text'
 json\t'One line of JSON'"
@@ -174,6 +179,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l slow-callback 
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l force -d 'Let --output replace an existing file'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l resume -d 'Continue FILE.part; accept only clients that announce the length (`loopctl sendfile --resume`)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l upstream-tls -d 'Use TLS to the upstream, whose certificate must match the host of TARGET'
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l insecure -d 'Accept any certificate of the upstream'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -s u -l udp -d 'Serve datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l reuse-port -d 'Share the address with other servers (SO_REUSEPORT); the kernel distributes clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l v6only -d 'Accept only IPv6 on `[::]:port`; without this flag it also accepts IPv4'
@@ -202,6 +209,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l checksum -d '
 blake3\t'BLAKE3, in the format of b3sum(1)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-files -d 'Maximum number of files in DIR from one run; later clients are reset' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l max-size -d 'Reset transfers larger than this' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l upstream -d 'Forward each client to TARGET (host:port or unix:/path), with faults in both directions' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l ca -d 'Trust the CA certificates in FILE (PEM) for --upstream-tls instead of the system\'s; repeatable' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l backlog -d 'Maximum number of connections waiting to be accepted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l port-file -d 'Write the ports to FILE, one per line, once clients can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l tls -d 'Serve TLS with a certificate made for this run, or with CERT[,KEY] (PEM files); repeatable, selected by SNI' -r
@@ -216,7 +225,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Inject a fault: [up:|down:]KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l faults -d 'Read the faults from FILE, one a line, and again on SIGHUP' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l control -d 'Let `loopctl control` show and replace the faults while the server runs; only this user can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault-seed -d 'Seed for the random choices of faults; the summary of a run shows its seed' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l log -d 'Format of the per-connection log line' -r -f -a "text\t'One line of text'
 json\t'One line of JSON'"
@@ -229,6 +240,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l slow-callback
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l force -d 'Let --output replace an existing file'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l resume -d 'Continue FILE.part; accept only clients that announce the length (`loopctl sendfile --resume`)'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l upstream-tls -d 'Use TLS to the upstream, whose certificate must match the host of TARGET'
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l insecure -d 'Accept any certificate of the upstream'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s u -l udp -d 'Serve datagrams instead of connections'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l reuse-port -d 'Share the address with other servers (SO_REUSEPORT); the kernel distributes clients'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l v6only -d 'Accept only IPv6 on `[::]:port`; without this flag it also accepts IPv4'
@@ -242,6 +255,21 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s v -l verbose 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s q -l quiet -d 'Print nothing; report by exit status only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -l json -d 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -l ndjson -d 'Print every event as one line of JSON as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -l no-progress -d 'Do not show progress on the terminal'
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -s v -l verbose -d 'Print attempts as they happen; twice: also events of the event loop'
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -s q -l quiet -d 'Print nothing; report by exit status only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand control" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -s x -l reverse -d 'Query the names of this address (PTR records)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l names -l targets -d 'Read names from FILE, one per line; `#` starts a comment; `-` is standard input' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l concurrency -d 'Maximum number of names in progress at the same time; getaddrinfo is also limited by the thread pool' -r

@@ -46,6 +46,7 @@ mod sendfile;
 mod sendfile_peers;
 mod sendfile_resume;
 mod serve;
+mod serve_control;
 mod serve_inherited;
 mod serve_matrix;
 mod serve_rate;
@@ -54,6 +55,7 @@ mod serve_tls_faults;
 mod serve_tls_limits;
 mod serve_udp;
 mod serve_unix;
+mod serve_upstream;
 mod served;
 #[path = "../net/support/signed.rs"]
 #[expect(dead_code, reason = "the tests of the library use more of it")]

@@ -23,6 +23,18 @@ const MODES: [&[&str]; 9] = [
     &["--shell", "cat; yes"],
 ];
 
+/// Faults of the connection to the upstream.
+const UP_FAULTS: [&str; 8] = [
+    "up:delay=20ms",
+    "up:close=20ms",
+    "up:reset=20ms",
+    "up:half-close=20ms",
+    "up:stall-after=5",
+    "up:reset-after=5",
+    "up:slice=3B/1ms",
+    "up:rate=1kB/s",
+];
+
 const FAULTS: [&str; 10] = [
     "accept-delay=20ms",
     "delay=20ms",
@@ -47,6 +59,19 @@ fn combinations(faults: &[&'static str]) -> Vec<Vec<&'static str>> {
 }
 
 #[test]
+fn no_client_holds_a_proxy() {
+    for (mode, is_tls) in
+        [("echo", false), ("chargen", false), ("blackhole", false), ("echo", true)]
+    {
+        let upstream = Served::start(&["--mode", mode]);
+        let address = upstream.address.to_string();
+        let mode = ["--upstream", &address];
+        let faults = combinations(&[&FAULTS[..], &UP_FAULTS].concat());
+        run_modes(&[&mode], &faults, is_tls);
+    }
+}
+
+#[test]
 fn no_client_holds_a_plain_server() {
     run_all(&combinations(&FAULTS), false);
 }
@@ -57,8 +82,12 @@ fn no_client_holds_a_server_with_tls() {
 }
 
 fn run_all(combinations: &[Vec<&'static str>], is_tls: bool) {
+    run_modes(&MODES, combinations, is_tls);
+}
+
+fn run_modes(modes: &[&[&str]], combinations: &[Vec<&'static str>], is_tls: bool) {
     let cells =
-        MODES.iter().flat_map(|mode| combinations.iter().map(move |faults| (*mode, faults)));
+        modes.iter().flat_map(|mode| combinations.iter().map(move |faults| (*mode, faults)));
     let cells = Mutex::new(cells);
     let next = || cells.lock().unwrap().next();
     let work = || {

@@ -76,6 +76,14 @@ impl Served {
         self.stdout = BufReader::new(ChildStdout::from(std::os::fd::OwnedFd::from(nothing)));
     }
 
+    /// Reads on, and keeps nothing.
+    pub(crate) fn discard_stdout(&mut self) {
+        let (nothing, _) = std::io::pipe().unwrap();
+        let nothing = BufReader::new(ChildStdout::from(std::os::fd::OwnedFd::from(nothing)));
+        let mut stdout = std::mem::replace(&mut self.stdout, nothing);
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+    }
+
     pub(crate) fn signal(&self, which: Signal) {
         signal(self.child.as_ref().unwrap(), which);
     }

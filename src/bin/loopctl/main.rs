@@ -13,9 +13,11 @@ mod util;
 
 use clap::Parser;
 use cli::{Cli, Command, generate};
-use commands::{connect, demo, resolve, serve};
+use commands::{connect, control, demo, resolve, serve};
 use config::environment::Environment;
-use config::{ColorChoice, ConnectRequest, ReportRequest, ResolveRequest, ServeRequest};
+use config::{
+    ColorChoice, ConnectRequest, ControlRequest, ReportRequest, ResolveRequest, ServeRequest,
+};
 
 fn main() -> std::process::ExitCode {
     exit::survive_file_limits();
@@ -33,6 +35,7 @@ fn run(Cli { command, global }: Cli, env: &Environment) -> exit::ExitResult {
         Command::Connect(args) => connect::run(ConnectRequest::new(*args, &global, env)?),
         Command::Sendfile(args) => connect::run(ConnectRequest::sendfile(*args, &global, env)?),
         Command::Serve(args) => serve::run(ServeRequest::new(*args, &global, env)?),
+        Command::Control(args) => control::run(&ControlRequest::new(args)?),
         Command::Resolve(args) => resolve::run(ResolveRequest::new(*args, &global, env)?),
         Command::Report(args) => commands::report::run(&ReportRequest::new(args, &global, env)?),
         Command::Demo(args) => demo::run(ConnectRequest::demo(&args, &global, env)),

@@ -141,6 +141,7 @@ fn see_also(name: &str) -> String {
         "loopctl",
         "loopctl-connect",
         "loopctl-serve",
+        "loopctl-control",
         "loopctl-resolve",
         "loopctl-sendfile",
         "loopctl-demo",

@@ -42,7 +42,9 @@ pub(crate) fn page_of(name: &str) -> Page {
             description: SERVE,
             sections: &[
                 ("TLS", SERVE_TLS),
+                ("UPSTREAM", UPSTREAM),
                 ("FAULTS", FAULTS),
+                ("CHANGING FAULTS", CHANGING_FAULTS),
                 ("HTTP", HTTP),
                 ("SINKS", SINKS),
                 ("OUTPUT", SERVE_OUTPUT),
@@ -51,6 +53,7 @@ pub(crate) fn page_of(name: &str) -> Page {
             signals: SERVE_SIGNALS,
             environment: &SERVE_ENVIRONMENT,
         },
+        "loopctl-control" => page(CONTROL, &[("PROTOCOL", CONTROL_PROTOCOL)]),
         _ => page(LOOPCTL, &[]),
     }
 }
@@ -188,11 +191,49 @@ The schemas loopctl.connect.v1, repeat, resolve, path, sendfile and serve are re
 over, and the tries of a series join its last record. An HTML page has its JSON in `script#document`, and an SVG image \
 in `metadata#document`.";
 
+const CONTROL: &str = "\
+Shows the faults of a running `loopctl serve --control unix:PATH`, or replaces all of them. The answer is a line \
+for each fault in force. If the server refuses a fault, all stay as they are, and the exit status is 2.";
+
+const CONTROL_PROTOCOL: &str = "\
+A client connects to the Unix socket and sends one line: `get`, or `set` and each fault, with spaces between. \
+The server answers `ok` and a line for each fault in force, or `refused` and a line with the reason. Then it \
+closes the connection. The socket has mode 0600.";
+
+const UPSTREAM: &str = "\
+--upstream forwards each client to another server. The connection to it is made when the client has connected, \
+and with --tls when its handshake is complete. Without --tls, TLS passes through. --upstream-tls encrypts the \
+connection to the upstream.
+
+End-of-file is forwarded in each direction, and so is a reset. If a client or the upstream does not read, the \
+other is not read from: at most 512 KiB wait in each direction. A client is reset if no address of the upstream \
+can be reached.
+
+A fault with `up:` is one of the connection to the upstream. Its delays, slices, rates and limits hold for what \
+is sent to the upstream; close, reset and half-close end that connection. `down:` is the client's connection, \
+as without a prefix. `down:rate` and `up:rate` limit what is sent; rate without a prefix limits both directions \
+of the client's connection. accept-delay, backlog and the faults of TLS are about clients only.
+
+The record of a client has the upstream's address, each attempt to connect with its time and error, and the \
+bytes in both directions. The reason `upstream` means that the upstream could not be reached, or reset the \
+connection.";
+
+const CHANGING_FAULTS: &str = "\
+With --faults FILE, SIGHUP reads FILE again. With --control unix:PATH, `loopctl control unix:PATH set FAULT...` \
+replaces all faults. Each change is printed (record `faults` in JSON).
+
+New faults hold for open connections too: they are drawn anew for each one, durations start at the change, and \
+sizes count from it. backlog has to be given at the start; so have tls-wrong-name and tls-expired, for their \
+certificates.
+
+The toxics of toxiproxy have other names here. latency is delay, bandwidth is rate, timeout is stall-after=0, \
+ reset_peer is reset, slicer is slice, and limit_data is reset-after.";
+
 const COMPLETIONS: &str = "Prints the completion script of a shell to standard output.";
 
 const FAULTS: &str = "\
-For each accepted client, loopctl draws every --fault by its percentage. Faults of several kinds combine; the \
-record of a connection lists those that were drawn. Durations start at the accept, or at the end of an \
+For each accepted client, loopctl draws every --fault by its percentage. Faults of several kinds combine. The \
+record of a connection lists those that were drawn, and in JSON those that took effect (`faults_applied`). Durations start at the accept, or at the end of an \
 accept-delay or of the TLS handshake. Sizes count bytes sent to the client, or bytes received in modes that send \
 nothing.
 
@@ -238,7 +279,7 @@ bytes out, duration, and reason. The totals come last. With --output `-`, all of
 
 Reasons: `eof`, both sides finished. `reset`, the client reset the connection. `truncated`, the TLS stream ended \
 without close_notify, so the last data may be missing. `idle`, the idle timeout passed. `limit`, a rule such as \
---allow rejected the client. `fault`, a --fault ended the connection. `shutdown`, the server exited. `error`, an \
+--allow rejected the client. `fault`, a --fault ended the connection. `shutdown`, the server exited. `upstream`, the upstream could not be reached or broke off. `error`, an \
 error on this host or in the TLS handshake. With --tls the TLS version precedes the reason.";
 
 const SERVE_JSON: &str = "\
@@ -248,13 +289,14 @@ const SERVE_JSON: &str = "\
 
 `bytes_in` counts bytes the mode has read. `bytes_out` counts bytes the kernel has accepted; of an aborted \
 connection the client may have received fewer. `tls` has version, cipher suite, group, ALPN protocol, SNI and \
-client certificate of a finished handshake. The `kind` of an error is reset, io, tls or cert (client \
-certificate). `aborted` counts clients cut off after --grace.";
+client certificate of a finished handshake. The `kind` of an error is reset, io, tls or cert (the \
+peer's certificate), and for an upstream also refused, unreachable, timeout or dns. `aborted` counts clients cut off after --grace.";
 
 const SERVE_SIGNALS: &str = "\
 SIGINT, SIGTERM and SIGHUP stop accepting, let clients finish within --grace, and print the totals. The exit \
 status is 0, or 28 if clients were cut off. A second signal cuts them off at once and ends the process by that \
-signal. SIGQUIT prints the totals so far and continues. A closed standard output ends the process by SIGPIPE.";
+signal. SIGQUIT prints the totals so far and continues. With --faults, SIGHUP reads the file again. A closed \
+standard output ends the process by SIGPIPE.";
 
 const CONNECT_ENVIRONMENT: [(&str, &str); 2] = [
     (

@@ -1,6 +1,7 @@
 //! Command line: flags with their help, man pages and completions.
 
 pub(crate) mod connect;
+pub(crate) mod control;
 pub(crate) mod generate;
 pub(crate) mod man;
 pub(crate) mod path;
@@ -21,13 +22,14 @@ pub(crate) use connect::{
     ConnectArgs, ConnectionArgs, ExpectArgs, ExportArgs, LookupArg, LookupArgs, ProbeArgs,
     RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
+pub(crate) use control::{ControlAction, ControlArgs};
 pub(crate) use report::ReportArgs;
 pub(crate) use resolve::ResolveArgs;
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{
-    LimitArgs, ListenArgs, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs,
+    LimitArgs, ListenArgs, ModeArg, ModeArgs, ServeArgs, ServerTlsArgs, SinkArgs, UpstreamArgs,
 };
-pub(crate) use tls::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
+pub(crate) use tls::{OwnArgs, Protocols, TlsArgs, VersionArg};
 pub(crate) use values::{AttemptDelay, FamilyArg, Pinned, duration};
 
 use crate::config::ColorChoice;
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     /// Listen and serve: echo, files over HTTP, a program per client, a sink; with faults on demand
     #[command(visible_alias = "listen")]
     Serve(Box<ServeArgs>),
+    /// Show or replace the faults of a running `loopctl serve --control`
+    Control(ControlArgs),
     /// Resolve names through the system and name servers, in the order a connection would try them
     Resolve(Box<ResolveArgs>),
     /// Send a file over a connection with sendfile(2); measure and verify the transfer

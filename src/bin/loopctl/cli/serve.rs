@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::tls::{Protocols, VersionArg};
-use super::values::{alpn, at_least_one, duration, network, positive, rate, size};
+use super::values::{alpn, at_least_one, duration, network, positive, rate, size, unix_path};
 use crate::config::fault::FaultArg;
 use crate::config::{LogFormat, ProgramCommand};
 use crate::util::checksum::Algorithm;
@@ -22,6 +22,7 @@ Examples:
   loopctl serve --fault backlog              never accepts: connecting clients wait
   loopctl serve --once --mode sink --output got.bin
   loopctl serve --shell 'date; cat' unix:/tmp/app.sock
+  loopctl serve :5433 --upstream db:5432 --fault down:delay=50ms --fault up:reset-after=1MB@5%
   loopctl serve --udp localhost:5353 --mode discard
   loopctl serve --tls                        with a certificate made for this run
   loopctl serve --tls=a.pem,a.key --tls=b.pem,b.key --client-ca ca.pem --mode http
@@ -30,6 +31,8 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) mode: ModeArgs,
+    #[command(flatten)]
+    pub(crate) upstream: UpstreamArgs,
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
     #[command(flatten)]
@@ -63,6 +66,27 @@ pub(crate) struct ModeArgs {
     pub(crate) shell: Option<String>,
     #[command(flatten)]
     pub(crate) sink: SinkArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Upstream")]
+pub(crate) struct UpstreamArgs {
+    /// Forward each client to TARGET (host:port or unix:/path), with faults in both directions
+    ///
+    /// The addresses of TARGET race as in connect, for 10 s at most. TLS of the client is forwarded as it is,
+    /// unless --tls ends it here. End-of-file and resets are forwarded. A client whose upstream cannot be
+    /// reached is reset.
+    #[arg(long, value_name = "TARGET", group = "program")]
+    pub(crate) upstream: Option<String>,
+    /// Use TLS to the upstream, whose certificate must match the host of TARGET
+    #[arg(long, requires = "upstream")]
+    pub(crate) upstream_tls: bool,
+    /// Trust the CA certificates in FILE (PEM) for --upstream-tls instead of the system's; repeatable
+    #[arg(long, value_name = "FILE", requires = "upstream_tls")]
+    pub(crate) ca: Vec<PathBuf>,
+    /// Accept any certificate of the upstream
+    #[arg(long, requires = "upstream_tls")]
+    pub(crate) insecure: bool,
 }
 
 #[derive(Debug, Args)]
@@ -182,17 +206,28 @@ pub(crate) struct LimitArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Faults")]
+#[command(group = clap::ArgGroup::new("any_fault").multiple(true))]
 pub(crate) struct FaultArgs {
-    /// Inject a fault: KIND[=VALUE][~JITTER][@PERCENT]; repeatable
+    /// Inject a fault: [up:|down:]KIND[=VALUE][~JITTER][@PERCENT]; repeatable
     ///
     /// Kinds: accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half-close[=DUR], stall-after=SIZE,
     /// reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N]. With --tls also: tls-stall, tls-close,
     /// tls-wrong-name, tls-expired, tls-bare-fin. ~JITTER varies the value; @PERCENT is the share of
-    /// clients affected. The section FAULTS describes each kind.
-    #[arg(long = "fault", value_name = "KIND[=VALUE][~JITTER][@PERCENT]")]
+    /// clients affected. `up:` puts the fault on the connection to --upstream. The section FAULTS describes
+    /// each kind.
+    #[arg(long = "fault", value_name = "FAULT", group = "any_fault")]
     pub(crate) faults: Vec<FaultArg>,
+    /// Read the faults from FILE, one a line, and again on SIGHUP
+    ///
+    /// Comments begin with `#`. New faults hold for open connections too. If FILE cannot be used then, the faults
+    /// stay as they are.
+    #[arg(long = "faults", value_name = "FILE", group = "any_fault", conflicts_with = "faults")]
+    pub(crate) faults_file: Option<PathBuf>,
+    /// Let `loopctl control` show and replace the faults while the server runs; only this user can connect
+    #[arg(long, value_name = "unix:PATH", group = "any_fault", value_parser = unix_path)]
+    pub(crate) control: Option<PathBuf>,
     /// Seed for the random choices of faults; the summary of a run shows its seed
-    #[arg(long, value_name = "N", requires = "faults")]
+    #[arg(long, value_name = "N", requires = "any_fault")]
     pub(crate) fault_seed: Option<u64>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -56,6 +57,12 @@ pub(crate) fn alpn(text: &str) -> Result<Protocols, String> {
     let is_one = |name: &String| (1..=255).contains(&name.len());
     let wrong = || "write it as h2,http/1.1".to_owned();
     names.iter().all(is_one).then_some(Protocols(names)).ok_or_else(wrong)
+}
+
+/// `unix:PATH`, a socket with a file.
+pub(crate) fn unix_path(text: &str) -> Result<PathBuf, String> {
+    let path = text.strip_prefix("unix:").filter(|path| !path.is_empty() && !path.starts_with('@'));
+    path.map(PathBuf::from).ok_or_else(|| "write it as unix:/run/user/1000/faults".to_owned())
 }
 
 /// Words as a shell would tell them apart, quotes included.

@@ -1,6 +1,7 @@
 //! The subcommands.
 
 pub(crate) mod connect;
+pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod dns_client;
 pub(crate) mod report;

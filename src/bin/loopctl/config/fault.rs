@@ -1,16 +1,35 @@
-//! The value of `--fault`: `KIND[=VALUE][~JITTER][@PERCENT]`, kinds named as in toxiproxy and fortio.
+//! The value of `--fault`: `[up:|down:]KIND[=VALUE][~JITTER][@PERCENT]`.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::cli::values::{duration, rate, size};
 
-/// A fault and its probability.
+/// A fault, its place and its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct FaultArg {
+    pub(crate) direction: Direction,
     pub(crate) fault: Fault,
     /// Share of clients that get the fault, 0 to 100.
     pub(crate) percent: f64,
+}
+
+/// The prefix of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// No prefix: the client's connection. A rate limits both of its directions.
+    Both,
+    /// `down:`, the client's connection. A rate limits what is sent to the client.
+    Down,
+    /// `up:`, the connection to `--upstream`. A rate limits what is sent to the upstream.
+    Up,
+}
+
+/// End of a proxied connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Upstream,
 }
 
 /// A fault with its values: durations in nanoseconds, sizes in bytes.
@@ -63,6 +82,7 @@ impl FromStr for FaultArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let (direction, text) = Direction::split(text);
         let (text, percent) = match text.rsplit_once('@') {
             Some((text, percent)) => (text, percentage(percent)?),
             None => (text, 100.0),
@@ -79,7 +99,46 @@ impl FromStr for FaultArg {
         if matches!(fault, Fault::Backlog(_)) && percent != 100.0 {
             return Err("backlog affects every client: it has no percentage".to_owned());
         }
-        Ok(Self { fault, percent })
+        let is_of_clients = matches!(fault, Fault::AcceptDelay(_) | Fault::Backlog(_));
+        if direction == Direction::Up && (is_of_clients || fault.needs_tls()) {
+            return Err(format!("{} is about clients: write it without up:", fault.name()));
+        }
+        Ok(Self { direction, fault, percent })
+    }
+}
+
+impl FaultArg {
+    /// The connection that has the fault.
+    pub(crate) fn side(&self) -> Side {
+        match self.direction {
+            Direction::Both | Direction::Down => Side::Client,
+            Direction::Up => Side::Upstream,
+        }
+    }
+
+    /// The name in messages and records.
+    pub(crate) fn name(&self) -> String {
+        self.side().name(self.fault)
+    }
+}
+
+impl Side {
+    /// The name of a fault on this side.
+    pub(crate) fn name(self, fault: Fault) -> String {
+        match self {
+            Self::Client => fault.name().to_owned(),
+            Self::Upstream => format!("up:{}", fault.name()),
+        }
+    }
+}
+
+impl Direction {
+    fn split(text: &str) -> (Self, &str) {
+        match (text.strip_prefix("up:"), text.strip_prefix("down:")) {
+            (Some(rest), _) => (Self::Up, rest),
+            (None, Some(rest)) => (Self::Down, rest),
+            (None, None) => (Self::Both, text),
+        }
     }
 }
 
@@ -116,9 +175,29 @@ impl Fault {
                 let count = value.map(str::parse).transpose();
                 count.map(Self::Backlog).map_err(|_| "write it as backlog or backlog=N".to_owned())
             }
-            _ => Err(format!("there is no such fault; there are {KINDS}")),
+            _ => Err(match toxic(kind) {
+                Some(ours) => format!("`{kind}` is a toxic of toxiproxy; {ours}"),
+                None => format!("there is no such fault; there are {KINDS}"),
+            }),
         }
     }
+}
+
+/// Our faults for the toxics of toxiproxy 2, whose values are milliseconds, kilobytes a second and bytes.
+fn toxic(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "latency" => "write delay=200ms~50ms for a latency of 200 and a jitter of 50",
+        "bandwidth" => "write down:rate=100kB/s for a rate of 100",
+        "slow_close" => {
+            "no fault delays the end alone; delay=1s delays each reply, and the end that follows it"
+        }
+        "timeout" => "write stall-after=0 for a timeout of 0, and with close=1s for 1000",
+        "reset_peer" => "write reset=1s for a timeout of 1000",
+        "slicer" => "write slice=100B/1ms~20B for an average size of 100",
+        "limit_data" => "write reset-after=1000 for 1000 bytes",
+        "down" => "end the server, or write reset",
+        _ => return None,
+    })
 }
 
 impl Fault {
@@ -233,7 +312,8 @@ mod tests {
             ("tls-bare-fin", Fault::TlsBareFin, 100.0),
         ];
         for (text, fault, percent) in cases {
-            assert_eq!(text.parse(), Ok(FaultArg { fault, percent }), "{text}");
+            let direction = Direction::Both;
+            assert_eq!(text.parse(), Ok(FaultArg { direction, fault, percent }), "{text}");
         }
         let slice: FaultArg = "slice=10B/1ms~5B@0.5%".parse().unwrap();
         let piece = Jittered { value: 10, jitter: 5 };

@@ -1,9 +1,11 @@
 //! The meaning of the command line: requests that are valid, and nothing of the syntax that they came in.
 
 pub(crate) mod connect;
+mod control;
 mod dig_words;
 pub(crate) mod environment;
 pub(crate) mod fault;
+pub(crate) mod fault_file;
 pub(crate) mod gai_conf;
 pub(crate) mod ip_local_port_range;
 pub(crate) mod listen_overflows;
@@ -20,6 +22,7 @@ pub(crate) mod resolver_limit;
 pub(crate) mod scheme;
 pub(crate) mod sendfile;
 pub(crate) mod serve;
+mod serve_faults;
 pub(crate) mod socket;
 mod target_mistake;
 mod target_race;
@@ -27,11 +30,13 @@ pub(crate) mod target_url;
 pub(crate) mod targets;
 pub(crate) mod tcp_syn_retries;
 pub(crate) mod tls;
+mod upstream;
 
 pub(crate) use connect::{
     AfterConnect, CompareRequest, ConnectMode, ConnectRequest, Expectations, RelayRequest,
     RepeatRequest,
 };
+pub(crate) use control::ControlRequest;
 pub(crate) use fault::{Fault, Jittered};
 pub(crate) use name_service::NameService;
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
@@ -46,8 +51,10 @@ pub(crate) use resolve::{
 pub(crate) use scheme::Security;
 pub(crate) use sendfile::{Part, SendRequest};
 pub(crate) use serve::{
-    Faults, ListenSpec, LogFormat, OutputTarget, ProgramCommand, ServeRequest, ServerTls, Service,
+    ListenSpec, LogFormat, OutputTarget, ProgramCommand, ServeRequest, ServerTls, Service,
     SinkRequest,
 };
+pub(crate) use serve_faults::Faults;
 pub(crate) use targets::TargetRequest;
 pub(crate) use tls::{KeyLog, StartTls, TlsRequest, key_log};
+pub(crate) use upstream::UpstreamRequest;

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -10,12 +11,15 @@ use loopctl::TlsVersion;
 use loopctl::plan::{Family, SocketKind, Target, TargetError};
 
 use super::environment::Environment;
-use super::fault::{Fault, FaultArg};
+use super::fault_file;
+use super::serve_faults::Faults;
+use super::upstream::UpstreamRequest;
 use super::{Format, OutputRequest, SlowRequest};
 use crate::cli::{
     GlobalArgs, LimitArgs, ListenArgs, ModeArg, ModeArgs, Protocols, ServeArgs, ServerTlsArgs,
     SinkArgs,
 };
+use crate::exit::FatalError;
 use crate::util::checksum::Algorithm;
 use crate::util::message::Message;
 
@@ -28,6 +32,10 @@ pub(crate) struct ServeRequest {
     pub(crate) listen: ListenRequest,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
+    /// File of the faults, which SIGHUP reads again.
+    pub(crate) faults_file: Option<PathBuf>,
+    /// Path of the control socket.
+    pub(crate) control: Option<PathBuf>,
     /// The server shuts down after this time.
     pub(crate) timeout: Option<Duration>,
     pub(crate) log: Log,
@@ -36,7 +44,7 @@ pub(crate) struct ServeRequest {
 }
 
 /// Mode of the server, with its options.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Service {
     Echo,
     Discard,
@@ -48,6 +56,8 @@ pub(crate) enum Service {
     Blackhole,
     Exec(ProgramCommand),
     Shell(String),
+    /// Forwards each client to another server.
+    Proxy(Rc<UpstreamRequest>),
 }
 
 /// Program and arguments of `--exec`.
@@ -149,12 +159,6 @@ pub(crate) struct Limits {
     pub(crate) grace: Duration,
 }
 
-#[derive(Debug)]
-pub(crate) struct Faults {
-    pub(crate) faults: Vec<FaultArg>,
-    pub(crate) seed: u64,
-}
-
 /// The format of the line for each closed connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -180,17 +184,24 @@ impl ServeRequest {
         args: ServeArgs,
         global: &GlobalArgs,
         env: &Environment,
-    ) -> Result<Self, Message> {
+    ) -> Result<Self, FatalError> {
         let output = OutputRequest::new(&global.output, env);
         let faults = Faults {
-            faults: args.faults.faults,
+            faults: match &args.faults.faults_file {
+                Some(path) => fault_file::read(path)?,
+                None => args.faults.faults,
+            },
             seed: args.faults.fault_seed.unwrap_or_else(|| fastrand::u64(..1 << 32)),
         };
+        let family = Family::from(&global.family);
+        let upstream = UpstreamRequest::new(&args.upstream, family)?;
         let mut request = Self {
-            service: Service::new(args.mode)?,
-            listen: ListenRequest::new(args.listen, args.tls, Family::from(&global.family))?,
+            service: Service::new(args.mode, upstream)?,
+            listen: ListenRequest::new(args.listen, args.tls, family)?,
             limits: Limits::from(args.limits),
             faults,
+            faults_file: args.faults.faults_file,
+            control: args.faults.control,
             timeout: global.timeout,
             log: Log { format: args.record.log, stats: args.record.stats },
             output,
@@ -237,17 +248,11 @@ impl ServeRequest {
         {
             return refuse("--resume continues a file: --output must name one");
         }
-        let kinds = || self.faults.faults.iter().map(|arg| arg.fault.name());
-        if let Some((_, twice)) =
-            kinds().enumerate().find(|(at, kind)| kinds().take(*at).any(|k| k == *kind))
-        {
-            return Err(Message::error(format!("--fault {twice} is given twice")));
-        }
         self.check_tls()?;
-        if self.listen.specs.iter().any(|spec| matches!(spec.target, Target::Unix(_))) {
-            self.check_unix()?;
+        if self.listen.udp {
+            self.check_datagrams()?;
         }
-        if self.listen.udp { self.check_datagrams() } else { Ok(()) }
+        self.check_faults(&self.faults)
     }
 
     /// Checks a socket that was handed over as an ADDR of its type is checked. `number`: that of its descriptor.
@@ -266,7 +271,7 @@ impl ServeRequest {
             ));
         }
         if is_unix {
-            self.check_unix()?;
+            self.check_unix_faults(&self.faults)?;
         }
         match kind {
             SocketKind::Datagram => {
@@ -285,21 +290,6 @@ impl ServeRequest {
         }
     }
 
-    fn check_unix(&self) -> Result<(), Message> {
-        let is_reset = |arg: &FaultArg| matches!(arg.fault, Fault::Reset(_) | Fault::ResetAfter(_));
-        if self.faults.backlog().is_some() {
-            return Err(Message::error("--fault backlog is for TCP, not for Unix sockets"));
-        }
-        match self.faults.faults.iter().find(|arg| is_reset(arg)) {
-            Some(arg) => {
-                let error =
-                    format!("--fault {} is for TCP: a Unix socket has no reset", arg.fault.name());
-                Err(Message::error(error))
-            }
-            None => Ok(()),
-        }
-    }
-
     fn check_datagrams(&self) -> Result<(), Message> {
         let refuse = |what: &str| Err(Message::error(what));
         if let Service::Sink(sink) = &self.service
@@ -311,8 +301,13 @@ impl ServeRequest {
                 "--udp supports only --output FILE and --output -, without other options of the sink",
             );
         }
-        if matches!(self.service, Service::Http(_) | Service::Exec(_) | Service::Shell(_)) {
-            return refuse("--mode http, --exec and --shell need connections, and --udp has none");
+        if matches!(
+            self.service,
+            Service::Http(_) | Service::Exec(_) | Service::Shell(_) | Service::Proxy(_)
+        ) {
+            return refuse(
+                "--mode http, --exec, --shell and --upstream need connections, and --udp has none",
+            );
         }
         let limits = &self.limits;
         let has_max = limits.max_clients.is_some() && !limits.is_implied_max;
@@ -321,33 +316,16 @@ impl ServeRequest {
                 "--max-conns, --idle-timeout and --rate need connections, and --udp has none",
             );
         }
-        let is_for_datagrams = |arg: &FaultArg| matches!(arg.fault, Fault::Delay(_));
-        match self.faults.faults.iter().all(is_for_datagrams) {
-            true => Ok(()),
-            false => refuse("--udp supports no fault but delay"),
-        }
+        Ok(())
     }
 
     fn check_tls(&self) -> Result<(), Message> {
-        let mut faults = self.faults.faults.iter().map(|arg| arg.fault);
         match &self.listen.tls {
             Some(_) if self.listen.udp => Err(Message::error(NO_TLS)),
             Some(tls) if self.promises_http2(tls) => Err(Message::error(
                 "--mode http speaks HTTP/1.1, and --alpn would agree on HTTP/2 or 3",
             )),
-            Some(tls) if !tls.identities.is_empty() => {
-                let forged = |fault| matches!(fault, Fault::TlsWrongName | Fault::TlsExpired);
-                faults.find(|fault| forged(*fault)).map_or(Ok(()), |fault| {
-                    let hint = "write --tls without files".to_owned();
-                    let name = fault.name();
-                    let error = format!("--fault {name} needs a generated certificate");
-                    Err(Message { hints: vec![hint], ..Message::error(error) })
-                })
-            }
-            Some(_) => Ok(()),
-            None => faults.find(|fault| fault.needs_tls()).map_or(Ok(()), |fault| {
-                Err(Message::error(format!("--fault {} needs --tls", fault.name())))
-            }),
+            _ => Ok(()),
         }
     }
 
@@ -379,7 +357,7 @@ impl ServeRequest {
 }
 
 impl Service {
-    fn new(args: ModeArgs) -> Result<Self, Message> {
+    fn new(args: ModeArgs, upstream: Option<UpstreamRequest>) -> Result<Self, Message> {
         let refuse = |what: &str| Err(Message::error(what));
         if args.root.is_some() && args.mode != ModeArg::Http {
             return refuse("--root is for --mode http");
@@ -387,6 +365,9 @@ impl Service {
         let sink = SinkRequest::from(args.sink);
         if !sink.only_counts() && args.mode != ModeArg::Sink {
             return refuse("--output, --checksum, --max-size and --resume are for --mode sink");
+        }
+        if let Some(upstream) = upstream {
+            return Ok(Self::Proxy(Rc::new(upstream)));
         }
         if let Some(command) = args.exec {
             return Ok(Self::Exec(command));
@@ -512,21 +493,6 @@ impl ListenSpec {
             }
             Err(error) => Err(Message::from(error)),
         }
-    }
-}
-
-impl Faults {
-    /// Whether random numbers decide anything, so that the seed is worth printing.
-    pub(crate) fn is_random(&self) -> bool {
-        self.faults.iter().any(|arg| arg.percent < 100.0 || arg.fault.has_jitter())
-    }
-
-    /// The number of `--fault backlog[=N]`, if the fault was given.
-    pub(crate) fn backlog(&self) -> Option<Option<u32>> {
-        self.faults.iter().find_map(|arg| match arg.fault {
-            Fault::Backlog(capacity) => Some(capacity),
-            _ => None,
-        })
     }
 }
 

@@ -12,7 +12,7 @@ use loopctl::{TlsClient, TlsClientBuilder, TlsConfigError, TlsVersion};
 
 use super::scheme::Security;
 use super::targets::TargetRequest;
-use crate::cli::{OwnArgs, Protocols, TlsArgs, TrustArgs, VersionArg};
+use crate::cli::{OwnArgs, Protocols, TlsArgs, VersionArg};
 use crate::exit::{Exit, FatalError};
 use crate::util::message::plain;
 
@@ -79,7 +79,7 @@ impl TlsRequest {
             Some(names) => builder.alpn(names),
             None => builder.alpn(by_scheme),
         };
-        builder = with_trust(builder, &args.trust)?;
+        builder = with_trust(builder, &args.trust.ca, args.trust.insecure)?;
         builder = with_identity(builder, &args.own)?;
         if let Some(log) = key_log()? {
             builder = builder.key_log(move |line| log(line));
@@ -129,15 +129,32 @@ impl TargetRequest {
     }
 }
 
+/// The client of `--upstream-tls`, for the host of the target.
+///
+/// # Errors
+/// Files that cannot be read, and a target without a server name.
+pub(super) fn client_of_upstream(
+    target: &Target,
+    ca: &[PathBuf],
+    insecure: bool,
+) -> Result<TlsClient, FatalError> {
+    let Target::Tcp(host, _) = target else {
+        return Err(FatalError::usage("a Unix socket has no name for --upstream-tls"));
+    };
+    let client = with_trust(TlsClient::builder(), ca, insecure)?.build().map_err(unusable)?;
+    client.server_name(&host.to_string()).map_err(unusable)
+}
+
 fn with_trust(
     mut builder: TlsClientBuilder,
-    args: &TrustArgs,
+    ca: &[PathBuf],
+    insecure: bool,
 ) -> Result<TlsClientBuilder, FatalError> {
-    for path in &args.ca {
+    for path in ca {
         readable(path)?;
         builder = builder.ca_file(path);
     }
-    Ok(if args.insecure { builder.dangerous_accept_any_certificate() } else { builder })
+    Ok(if insecure { builder.dangerous_accept_any_certificate() } else { builder })
 }
 
 fn with_identity(

@@ -14,7 +14,8 @@ use crate::output::wire::{self, serve::Record};
 use crate::report::certificate::Certificate;
 use crate::report::served::{
     Bytes, ClientError, ClientRecord, Datagram, DatagramRefusal, EndReason, Endpoints, ErrorSource,
-    ServedCertificates, TlsOutcome, Totals, TransferRecord,
+    ServedCertificates, TlsOutcome, Totals, TransferRecord, UpstreamAttempt, UpstreamOutcome,
+    UpstreamRace, UpstreamRecord,
 };
 use crate::util::checksum::{Algorithm, Sum};
 
@@ -47,6 +48,7 @@ fn listening() {
         );
         golden.section(&format!("{title}, TLS: human"), &text::shown(&shown(), &place));
     }
+    record(&mut golden, "faults", &json::faults_changed(&["delay 200 ms".to_owned()]));
     let message = "cannot listen on 127.0.0.1:80: permission denied";
     record(&mut golden, "refused", &json::refused(message, ms(1.5)));
     golden.assert("serve/listening.txt");
@@ -63,6 +65,8 @@ fn ended(end: EndReason, error: Option<ClientError>) -> ClientRecord {
         took: ms(1502.25),
         end,
         faults: Vec::new(),
+        applied: Vec::new(),
+        upstream: None,
         error,
         aborted: false,
     }
@@ -76,11 +80,40 @@ fn says(text: &str) -> Failure {
     Failure::from(&io::Error::other(text))
 }
 
+/// The second address of an upstream, after the first has refused.
+fn proxied() -> UpstreamRecord {
+    let mut record = refused();
+    record.race.attempts.push(UpstreamAttempt {
+        address: Address::from(address("10.77.0.5:5432")),
+        start: ms(1.0),
+        took: ms(2.5),
+        outcome: UpstreamOutcome::Success,
+    });
+    (record.race.selected, record.race.took) = (Some(1), ms(3.5));
+    record.bytes = Bytes { received: 3_400_000, sent: 1200 };
+    record
+}
+
+fn refused() -> UpstreamRecord {
+    let attempt = UpstreamAttempt {
+        address: Address::from(address("[fd00::5]:5432")),
+        start: ms(0.0),
+        took: ms(1.0),
+        outcome: UpstreamOutcome::Failure(errno(111)),
+    };
+    let race = UpstreamRace { attempts: vec![attempt], selected: None, took: ms(1.0) };
+    UpstreamRecord { race, bytes: Bytes::default() }
+}
+
 fn all() -> Vec<ClientRecord> {
     let mut unix = ended(EndReason::Eof, None);
     unix.endpoints = Endpoints { peer: None, local: None };
     let mut faulty = ended(EndReason::Fault, None);
-    faulty.faults = vec!["delay", "reset"];
+    faulty.faults = vec!["delay".to_owned(), "reset".to_owned()];
+    faulty.applied = vec!["reset".to_owned()];
+    faulty.upstream = Some(proxied());
+    let mut unreachable = ended(EndReason::Upstream, trouble(ErrorSource::Io, errno(111)));
+    unreachable.upstream = Some(refused());
     let mut cut = ended(EndReason::Shutdown, None);
     cut.aborted = true;
     let mut without =
@@ -97,6 +130,7 @@ fn all() -> Vec<ClientRecord> {
             trouble(ErrorSource::Io, says("the client's network is not allowed")),
         ),
         faulty,
+        unreachable,
         cut,
         ended(EndReason::Error, trouble(ErrorSource::Io, errno(28))),
         without,

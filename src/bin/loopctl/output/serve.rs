@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
 use loopctl::plan::SlowLog;
@@ -14,7 +15,7 @@ use super::json::serve;
 use super::printer::{Frame, Print, Printer};
 use super::progress::status::Status;
 use super::writer::Writer;
-use crate::config::{Format, LogFormat, ServeRequest};
+use crate::config::{Faults, Format, LogFormat, ServeRequest};
 use crate::exit::{Exit, ExitResult};
 use crate::report::served::{
     ClientError, ClientRecord, Datagram, ServedCertificates, Totals, TransferRecord,
@@ -35,6 +36,8 @@ pub(crate) struct ServePrinter {
     seed: Option<u64>,
     /// Faults and rate, as text.
     in_force: Vec<String>,
+    /// `--rate`
+    rate: Option<NonZero<u64>>,
     status: Option<Status>,
 }
 
@@ -73,6 +76,7 @@ impl ServePrinter {
             noun: if request.listen.udp { "datagram" } else { "client" },
             seed: request.faults.is_random().then_some(request.faults.seed),
             in_force: in_force(&request.faults.faults, request.limits.rate),
+            rate: request.limits.rate,
             status: output.live.then(|| Status::new(output.stderr)),
         }
     }
@@ -102,6 +106,20 @@ impl ServePrinter {
             let hint = format!("--fault-seed {seed} repeats the faults of this run\n");
             self.printer.print_aside(&hint);
         }
+    }
+
+    /// Prints the faults that are in force from now on.
+    pub(crate) fn faults_changed(&mut self, faults: &Faults) {
+        self.in_force = in_force(&faults.faults, self.rate);
+        if faults.is_random() {
+            self.seed = Some(faults.seed);
+        }
+        self.printer.print_record(&FaultsChanged { in_force: &self.in_force });
+    }
+
+    /// Faults and rate in force, as text.
+    pub(crate) fn in_force(&self) -> &[String] {
+        &self.in_force
     }
 
     pub(crate) fn accepted(&self, peer: Option<SocketAddr>) {
@@ -220,6 +238,23 @@ impl Print for Listening<'_> {
 
     fn json(&self) -> impl Serialize {
         serve::listening(self.address, self.certificates, self.in_force)
+    }
+}
+
+struct FaultsChanged<'a> {
+    in_force: &'a [String],
+}
+
+impl Print for FaultsChanged<'_> {
+    fn human(&self, _: &Frame) -> String {
+        match self.in_force {
+            [] => "in force: no fault\n".to_owned(),
+            faults => format!("in force: {}\n", faults.join(", ")),
+        }
+    }
+
+    fn json(&self) -> impl Serialize {
+        serve::faults_changed(self.in_force)
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum EndReason {
     Fault,
     /// The server shut down.
     Shutdown,
+    /// The upstream could not be reached, or broke off.
+    Upstream,
     /// An error on the server's side.
     Error,
 }
@@ -54,10 +56,53 @@ pub(crate) struct ClientRecord {
     pub(crate) bytes: Bytes,
     pub(crate) took: Duration,
     pub(crate) end: EndReason,
-    pub(crate) faults: Vec<&'static str>,
+    /// Names of the faults that were drawn.
+    pub(crate) faults: Vec<String>,
+    /// Names of the faults that took effect.
+    pub(crate) applied: Vec<String>,
+    /// The connection to `--upstream`.
+    pub(crate) upstream: Option<UpstreamRecord>,
     pub(crate) error: Option<ClientError>,
     /// The connection was aborted at the end of the grace period.
     pub(crate) aborted: bool,
+}
+
+/// A client's connection to `--upstream`.
+#[derive(Debug, Clone)]
+pub(crate) struct UpstreamRecord {
+    pub(crate) race: UpstreamRace,
+    pub(crate) bytes: Bytes,
+}
+
+/// The race of an upstream's addresses.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UpstreamRace {
+    /// In the order of their starts.
+    pub(crate) attempts: Vec<UpstreamAttempt>,
+    /// The attempt that won.
+    pub(crate) selected: Option<usize>,
+    /// Time until the connection or the failure, with the handshake of TLS.
+    pub(crate) took: Duration,
+}
+
+/// An attempt to connect to one address of an upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct UpstreamAttempt {
+    pub(crate) address: Address,
+    /// Time since the beginning of the race.
+    pub(crate) start: Duration,
+    pub(crate) took: Duration,
+    pub(crate) outcome: UpstreamOutcome,
+}
+
+/// End of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UpstreamOutcome {
+    Success,
+    Failure(Failure),
+    Timeout,
+    /// Another attempt won, or the client left.
+    Canceled,
 }
 
 /// Record of a transfer to a sink.
@@ -97,8 +142,10 @@ pub(crate) struct ClientError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorSource {
     Io,
+    /// Resolution of the upstream's name.
+    Name,
     Tls,
-    /// Verification of the client's certificate.
+    /// Verification of the peer's certificate.
     Certificate,
 }
 
@@ -196,8 +243,16 @@ impl EndReason {
             Self::Limit => "limit",
             Self::Fault => "fault",
             Self::Shutdown => "shutdown",
+            Self::Upstream => "upstream",
             Self::Error => "error",
         }
+    }
+}
+
+impl UpstreamRace {
+    /// The attempt whose connection is used.
+    pub(crate) fn winner(&self) -> Option<&UpstreamAttempt> {
+        self.attempts.get(self.selected?)
     }
 }
 

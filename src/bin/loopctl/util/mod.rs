@@ -9,6 +9,7 @@ pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod ordered_pool;
 pub(crate) mod output_queue;
+pub(crate) mod private_socket;
 pub(crate) mod rate_limiter;
 pub(crate) mod secrets;
 pub(crate) mod shared_fd;

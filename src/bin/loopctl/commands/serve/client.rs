@@ -4,16 +4,14 @@ use std::future::pending;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use futures_util::future::select;
 use loopctl::{StreamReader, StreamWriter};
 
-use super::client_io::ClientIo;
 use super::connection::Connection;
 use super::disconnect::{Closed, Disconnect};
-use super::fault_plan::ScheduledFault;
 use super::modes::{self, Resources};
+use super::peer_io::PeerIo;
 use super::store::Store;
 use super::tls::{Tls, handshake};
 use crate::config::Fault;
@@ -38,7 +36,7 @@ impl<'a> Client<'a> {
     /// Serves the client until its connection is closed.
     pub(super) async fn serve(&self, reader: StreamReader, writer: StreamWriter) -> ClientRecord {
         let connection = &self.connection;
-        let mut io = ClientIo::new(reader, writer, connection);
+        let mut io = PeerIo::new(reader, writer, connection);
         let serving = pin!(async {
             let disconnect = self.converse(&mut io).await;
             connection.record_unsent();
@@ -72,7 +70,9 @@ impl<'a> Client<'a> {
             bytes: connection.bytes(),
             took: connection.age(),
             end,
-            faults: connection.fault_names(),
+            faults: connection.all_faults(Connection::fault_names),
+            applied: connection.all_faults(Connection::applied_faults),
+            upstream: connection.upstream_record(),
             error,
             aborted,
         }
@@ -83,7 +83,7 @@ impl<'a> Client<'a> {
     }
 
     /// Runs the mode, until it ends or something disconnects the client.
-    async fn converse(&self, io: &mut ClientIo) -> Disconnect {
+    async fn converse(&self, io: &mut PeerIo) -> Disconnect {
         if !self.connection.context.allows(self.connection.peer()) {
             return Disconnect::limit("the client's network is not allowed");
         }
@@ -100,15 +100,16 @@ impl<'a> Client<'a> {
                 served.err().unwrap_or(Disconnect::Close(EndReason::Eof, None))
             });
             // Polled first, because a fault that is due at once comes before the first reply.
-            select(pin!(self.scheduled_faults()), mode).await.factor_first().0
+            select(pin!(self.connection.scheduled_faults()), mode).await.factor_first().0
         });
         select(serving, pin!(self.idle_timeout())).await.factor_first().0
     }
 
     /// `accept-delay` and the TLS handshake.
-    async fn open(&self, io: &mut ClientIo) -> Result<(), Disconnect> {
+    async fn open(&self, io: &mut PeerIo) -> Result<(), Disconnect> {
         let accept_delay = self.connection.accept_delay();
         if let Some(delay) = accept_delay {
+            self.connection.apply(|fault| matches!(fault, Fault::AcceptDelay(_)));
             self.connection.event_loop().sleep(delay).await;
         }
         if let Some(tls) = self.tls {
@@ -120,26 +121,6 @@ impl<'a> Client<'a> {
         }
         self.connection.record_opened();
         Ok(())
-    }
-
-    /// `close`, `reset` and `half-close`, at their times after the handshake.
-    async fn scheduled_faults(&self) -> Disconnect {
-        for (after, fault) in self.connection.scheduled_faults() {
-            let now = self.connection.event_loop().time();
-            let left = (self.connection.opened_at() + *after).saturating_duration_since(now);
-            if left > Duration::ZERO {
-                self.connection.event_loop().sleep(left).await;
-            }
-            match fault {
-                ScheduledFault::Close => return Disconnect::Close(EndReason::Fault, None),
-                ScheduledFault::Reset => return Disconnect::Reset,
-                ScheduledFault::HalfClose => {
-                    self.connection.record_write_closed();
-                    self.connection.transport.write_eof();
-                }
-            }
-        }
-        pending().await
     }
 
     /// Ends when nothing has moved for `--idle-timeout`, in either direction.
@@ -164,7 +145,7 @@ impl<'a> Client<'a> {
 /// Closing the connection.
 impl Client<'_> {
     /// Closes the connection as the disconnect asks, and waits until it is closed.
-    async fn close_connection(&self, disconnect: Disconnect, io: &mut ClientIo) -> Closed {
+    async fn close_connection(&self, disconnect: Disconnect, io: &mut PeerIo) -> Closed {
         let is_bare_fin = self.connection.has_fault(Fault::TlsBareFin);
         let disconnect = match disconnect {
             Disconnect::Stall => {
@@ -186,9 +167,15 @@ impl Client<'_> {
             Disconnect::Close(end, error) => (end, error),
             Disconnect::OutputShut | Disconnect::Stall => (EndReason::Eof, None),
             Disconnect::Reset => {
-                self.wait_acknowledged().await;
+                self.connection.wait_acknowledged().await;
                 self.connection.reset();
                 (EndReason::Fault, None)
+            }
+            // A client that saw an end-of-file would take a part for the whole.
+            Disconnect::Upstream(error) => {
+                self.connection.wait_acknowledged().await;
+                self.connection.reset();
+                (EndReason::Upstream, Some(error))
             }
         };
         if closed.0 == EndReason::Idle {
@@ -205,7 +192,7 @@ impl Client<'_> {
     }
 
     /// Sends what is queued. An error changes the reason only if all had gone well before.
-    async fn flush(&self, closed: Closed, io: &ClientIo) -> Closed {
+    async fn flush(&self, closed: Closed, io: &PeerIo) -> Closed {
         match (io.output.wait_closed().await, &closed) {
             // The abort has dropped the write buffer: its bytes stay unsent.
             (Ok(()), (EndReason::Idle, _)) => closed,
@@ -218,7 +205,8 @@ impl Client<'_> {
                 Disconnect::Close(EndReason::Truncated, _)
                 | Disconnect::OutputShut
                 | Disconnect::Stall
-                | Disconnect::Reset => closed,
+                | Disconnect::Reset
+                | Disconnect::Upstream(_) => closed,
                 Disconnect::Close(end, error) => (end, error),
             },
             (Err(_), _) => closed,
@@ -234,7 +222,7 @@ impl Client<'_> {
     }
 
     /// Moves nothing, until the client disconnects or a scheduled fault is due.
-    async fn stall(&self, io: &mut ClientIo) -> Disconnect {
+    async fn stall(&self, io: &mut PeerIo) -> Disconnect {
         let disconnected = async {
             if self.connection.context.request.only_receives() {
                 // The stall is that nothing is read.
@@ -246,27 +234,17 @@ impl Client<'_> {
                 Err(disconnect) => disconnect,
             }
         };
-        match select(pin!(disconnected), pin!(self.scheduled_faults())).await.factor_first().0 {
+        match select(pin!(disconnected), pin!(self.connection.scheduled_faults()))
+            .await
+            .factor_first()
+            .0
+        {
             Disconnect::Close(EndReason::Shutdown, error) => {
                 Disconnect::Close(EndReason::Shutdown, error)
             }
             Disconnect::Reset => Disconnect::Reset,
             _ => Disconnect::Close(EndReason::Fault, None),
         }
-    }
-
-    /// Waits until the client's kernel has everything, for a second at most.
-    async fn wait_acknowledged(&self) {
-        const TIMEOUT: Duration = Duration::from_secs(1);
-        const POLL_INTERVAL: Duration = Duration::from_millis(1);
-        let connection = &self.connection;
-        let acknowledged = async {
-            while connection.has_unacknowledged() {
-                // There is no event for an acknowledgement.
-                connection.event_loop().sleep(POLL_INTERVAL).await;
-            }
-        };
-        let _ = connection.event_loop().timeout(TIMEOUT, acknowledged).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! One client's connection: byte counts, faults, and its part in a shutdown.
+//! The connection of a client or to its upstream: byte counts, faults, and its part in a shutdown.
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -8,15 +8,19 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
+use futures_util::future::{Either, select};
 use loopctl::{Keepalive, LoopHandle, TlsInfo, Transport};
 
 use super::context::{ServerContext, ServerPhase};
 use super::disconnect::Disconnect;
-use super::fault_plan::{BudgetAction, FaultPlan, ScheduledFault};
+use super::fault_plan::{BudgetAction, FaultPlan, Rates, ScheduledFault};
 use super::program::Program;
 use crate::config::Fault;
-use crate::report::served::{Bytes, EndReason, Endpoints, TlsOutcome};
-use crate::util::rate_limiter::RateLimiter;
+use crate::config::fault::Side;
+use crate::report::served::{
+    Bytes, EndReason, Endpoints, TlsOutcome, UpstreamRace, UpstreamRecord,
+};
 
 /// During a shutdown, a client that was quiet for this long is between two requests.
 const QUIET: Duration = Duration::from_millis(250);
@@ -36,7 +40,7 @@ const KEEPALIVE: Keepalive =
 pub(super) struct Connection {
     pub(super) context: Rc<ServerContext>,
     pub(super) transport: Transport,
-    faults: Option<Box<FaultPlan>>,
+    faults: Faults,
     accepted_at: Instant,
     traffic: Cell<Traffic>,
     /// Kept here because a closed transport has no TLS information.
@@ -45,6 +49,31 @@ pub(super) struct Connection {
     task: RefCell<Option<Waker>>,
     /// The program that serves the client. It may outlive the connection.
     program: RefCell<Option<Rc<Program>>>,
+    /// The connection to `--upstream`.
+    pub(super) upstream: RefCell<UpstreamLink>,
+}
+
+/// The way to the upstream of a client.
+#[derive(Default)]
+pub(super) struct UpstreamLink {
+    pub(super) race: Option<Rc<RefCell<UpstreamRace>>>,
+    pub(super) connection: Option<Rc<Connection>>,
+}
+
+struct Faults {
+    side: Side,
+    rng: RefCell<Rng>,
+    sampled: RefCell<Sampled>,
+    /// Names of those that took effect.
+    applied: RefCell<Vec<String>>,
+}
+
+struct Sampled {
+    plan: Option<Rc<FaultPlan>>,
+    /// Number of the set of faults that it was sampled from.
+    version: u64,
+    /// Bytes that had moved before.
+    moved_before: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +93,8 @@ impl Connection {
     pub(super) fn new(
         context: Rc<ServerContext>,
         transport: Transport,
-        faults: Option<Box<FaultPlan>>,
+        side: Side,
+        mut rng: Rng,
     ) -> Self {
         let now = context.event_loop.time();
         let traffic = Traffic {
@@ -75,16 +105,29 @@ impl Connection {
             last_activity: now,
             opened_at: now,
         };
+        let plan = context.sample_faults(side, rng.fork());
+        let version = context.faults_version();
         Self {
             context,
             transport,
-            faults,
+            faults: Faults {
+                side,
+                rng: RefCell::new(rng),
+                sampled: RefCell::new(Sampled { plan, version, moved_before: 0 }),
+                applied: RefCell::default(),
+            },
             accepted_at: now,
             traffic: Cell::new(traffic),
             tls: Cell::default(),
             task: RefCell::default(),
             program: RefCell::default(),
+            upstream: RefCell::default(),
         }
+    }
+
+    /// Random numbers for the client's connection to the upstream.
+    pub(super) fn fork_rng(&self) -> Rng {
+        self.faults.rng.borrow_mut().fork()
     }
 
     pub(super) fn set_program(&self, program: &Rc<Program>) {
@@ -117,6 +160,13 @@ impl Connection {
 
     pub(super) fn age(&self) -> Duration {
         self.event_loop().time() - self.accepted_at
+    }
+
+    /// The record of the connection to the upstream.
+    pub(super) fn upstream_record(&self) -> Option<UpstreamRecord> {
+        let link = self.upstream.borrow();
+        let bytes = link.connection.as_ref().map_or_else(Bytes::default, |it| it.bytes());
+        link.race.as_ref().map(|race| UpstreamRecord { race: race.borrow().clone(), bytes })
     }
 
     pub(super) fn record_tls(&self, info: &TlsInfo) {
@@ -196,37 +246,113 @@ impl Connection {
 
 /// Sampled faults.
 impl Connection {
+    /// The faults, sampled anew where others are in force since.
+    fn plan(&self) -> Option<Rc<FaultPlan>> {
+        let version = self.context.faults_version();
+        let mut sampled = self.faults.sampled.borrow_mut();
+        if sampled.version != version {
+            let plan =
+                self.context.sample_faults(self.faults.side, self.faults.rng.borrow_mut().fork());
+            *sampled = Sampled { plan, version, moved_before: self.moved() };
+        }
+        sampled.plan.clone()
+    }
+
     /// Whether writes need the slow path: a fault was sampled, or `--rate` limits them.
     pub(super) fn has_faults(&self) -> bool {
-        self.faults.is_some()
+        self.plan().is_some()
     }
 
     pub(super) fn has_fault(&self, fault: Fault) -> bool {
-        self.faults.as_ref().is_some_and(|plan| plan.faults.contains(&fault))
+        self.plan().is_some_and(|plan| plan.faults.contains(&fault))
     }
 
-    pub(super) fn fault_names(&self) -> Vec<&'static str> {
-        self.faults.as_ref().map_or_else(Vec::new, |plan| plan.names())
+    pub(super) fn fault_names(&self) -> Vec<String> {
+        let plan = self.plan();
+        let faults = plan.iter().flat_map(|plan| plan.faults.iter());
+        faults.map(|fault| self.faults.side.name(*fault)).collect()
     }
 
-    pub(super) fn scheduled_faults(&self) -> &[(Duration, ScheduledFault)] {
-        self.faults.as_ref().map_or(&[][..], |plan| &plan.scheduled[..])
+    /// Names of the faults that took effect, in that order.
+    pub(super) fn applied_faults(&self) -> Vec<String> {
+        self.faults.applied.borrow().clone()
+    }
+
+    /// Names of faults, also of those on the way to the upstream.
+    pub(super) fn all_faults(&self, names: impl Fn(&Self) -> Vec<String>) -> Vec<String> {
+        let upstream = self.upstream.borrow().connection.as_ref().map(|link| names(link));
+        [names(self), upstream.unwrap_or_default()].concat()
+    }
+
+    /// Records that a fault takes effect.
+    pub(super) fn apply(&self, is_it: impl Fn(&Fault) -> bool) {
+        let Some(plan) = self.plan() else { return };
+        let Some(fault) = plan.faults.iter().find(|fault| is_it(fault)) else { return };
+        let (name, mut applied) = (self.faults.side.name(*fault), self.faults.applied.borrow_mut());
+        if !applied.contains(&name) {
+            applied.push(name);
+        }
     }
 
     pub(super) fn accept_delay(&self) -> Option<Duration> {
-        self.faults.as_ref()?.accept_delay
+        self.plan()?.accept_delay
     }
 
     pub(super) fn reply_delay(&self) -> Option<Duration> {
-        self.faults.as_ref()?.sample_delay()
+        self.plan()?.sample_delay()
     }
 
     pub(super) fn slice(&self) -> Option<(usize, Duration)> {
-        self.faults.as_ref()?.slice
+        self.plan()?.slice
     }
 
-    pub(super) fn rate_limiter(&self) -> Option<RateLimiter> {
-        self.faults.as_ref()?.rate.map(RateLimiter::new)
+    /// Limits in force, and the number of the set of faults that they are from.
+    pub(super) fn rates(&self) -> (Rates, u64) {
+        let rates = self.plan().map_or_else(Rates::default, |plan| plan.rates);
+        (rates, self.context.faults_version())
+    }
+
+    /// `close`, `reset` and `half-close`, at their times after the handshake or after the faults have changed.
+    pub(super) async fn scheduled_faults(&self) -> Disconnect {
+        loop {
+            let version = self.context.faults_version();
+            let changed = poll_fn(|_| match self.context.faults_version() {
+                // `wait_aborting` has registered the task that polls this.
+                same if same == version => Poll::Pending,
+                _ => Poll::Ready(()),
+            });
+            match select(pin!(changed), pin!(self.run_schedule())).await {
+                Either::Left(_) => {}
+                Either::Right((disconnect, _)) => return disconnect,
+            }
+        }
+    }
+
+    async fn run_schedule(&self) -> Disconnect {
+        let since = self.opened_at().max(self.context.faults_since());
+        let plan = self.plan();
+        for (after, fault) in plan.iter().flat_map(|plan| plan.scheduled.iter()) {
+            let left = (since + *after).saturating_duration_since(self.event_loop().time());
+            if left > Duration::ZERO {
+                self.event_loop().sleep(left).await;
+            }
+            match fault {
+                ScheduledFault::Close => {
+                    self.apply(|fault| matches!(fault, Fault::Close(_)));
+                    return Disconnect::Close(EndReason::Fault, None);
+                }
+                ScheduledFault::Reset => {
+                    self.apply(|fault| matches!(fault, Fault::Reset(_)));
+                    return Disconnect::Reset;
+                }
+                ScheduledFault::HalfClose => {
+                    self.apply(|fault| matches!(fault, Fault::HalfClose(_)));
+                    self.record_write_closed();
+                    self.transport.write_eof();
+                }
+            }
+        }
+        pending().await
     }
 
     /// Limits a read of `bytes` to the budget of `stall-after` and `reset-after`.
@@ -241,17 +367,25 @@ impl Connection {
     }
 
     fn limit(&self, bytes: usize) -> Result<usize, Disconnect> {
-        let Some(budget) = self.faults.as_ref().and_then(|plan| plan.budget) else {
-            return Ok(bytes);
-        };
-        let traffic = self.traffic.get();
-        let is_receiver = self.context.request.only_receives();
-        let moved = if is_receiver { traffic.received } else { traffic.written };
+        let Some(budget) = self.plan().and_then(|plan| plan.budget) else { return Ok(bytes) };
+        let moved = self.moved() - self.faults.sampled.borrow().moved_before;
         match (budget.bytes.saturating_sub(moved), budget.action) {
-            (0, BudgetAction::Stall) => Err(Disconnect::Stall),
-            (0, BudgetAction::Reset) => Err(Disconnect::Reset),
+            (0, BudgetAction::Stall) => {
+                self.apply(|fault| matches!(fault, Fault::StallAfter(_)));
+                Err(Disconnect::Stall)
+            }
+            (0, BudgetAction::Reset) => {
+                self.apply(|fault| matches!(fault, Fault::ResetAfter(_)));
+                Err(Disconnect::Reset)
+            }
             (left, _) => Ok(usize::try_from(left).map_or(bytes, |left| left.min(bytes))),
         }
+    }
+
+    /// Bytes that count for `stall-after` and `reset-after`.
+    fn moved(&self) -> u64 {
+        let traffic = self.traffic.get();
+        if self.context.request.only_receives() { traffic.received } else { traffic.written }
     }
 }
 
@@ -270,6 +404,19 @@ impl Connection {
     pub(super) fn has_unacknowledged(&self) -> bool {
         let is_in_flight = self.transport.socket().is_acknowledged() == Some(false);
         self.transport.write_buffer_size() > 0 || is_in_flight
+    }
+
+    /// Waits until the peer's kernel has everything, for a second at most.
+    pub(super) async fn wait_acknowledged(&self) {
+        const TIMEOUT: Duration = Duration::from_secs(1);
+        const POLL_INTERVAL: Duration = Duration::from_millis(1);
+        let acknowledged = async {
+            while self.has_unacknowledged() {
+                // There is no event for an acknowledgement.
+                self.event_loop().sleep(POLL_INTERVAL).await;
+            }
+        };
+        let _ = self.event_loop().timeout(TIMEOUT, acknowledged).await;
     }
 
     /// Drops the write buffer and sends a RST.

@@ -3,11 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
+use fastrand::Rng;
 use loopctl::LoopHandle;
 
-use crate::config::{ServeRequest, Service};
+use super::fault_plan::FaultPlan;
+use crate::config::fault::Side;
+use crate::config::{Faults, ServeRequest, Service};
 use crate::output::serve::ServePrinter;
 use crate::report::served::TransferRecord;
 
@@ -16,6 +21,10 @@ pub(super) struct ServerContext {
     pub(super) event_loop: LoopHandle,
     pub(super) request: ServeRequest,
     pub(super) printer: RefCell<ServePrinter>,
+    rng: RefCell<Rng>,
+    faults: RefCell<Rc<Faults>>,
+    /// Number of changes of the faults, and the time of the last.
+    faults_changed: Cell<(u64, Instant)>,
     phase: Cell<ServerPhase>,
     stop_reason: Cell<Option<StopReason>>,
     /// The task that runs the server.
@@ -54,6 +63,9 @@ impl ServerContext {
     ) -> Self {
         Self {
             event_loop: event_loop.clone(),
+            rng: RefCell::new(Rng::with_seed(request.faults.seed)),
+            faults: RefCell::new(Rc::new(request.faults.clone())),
+            faults_changed: Cell::new((0, event_loop.time())),
             request,
             printer: RefCell::new(printer),
             phase: Cell::default(),
@@ -72,8 +84,36 @@ impl ServerContext {
         allowed.iter().any(|network| network.contains(&ip))
     }
 
+    /// Random numbers for a client or datagram, which the seed repeats.
+    pub(super) fn fork_rng(&self) -> Rng {
+        self.rng.borrow_mut().fork()
+    }
+
+    /// Samples the faults of a connection.
+    pub(super) fn sample_faults(&self, side: Side, rng: Rng) -> Option<Rc<FaultPlan>> {
+        // The limit is that of clients.
+        let rate = self.request.limits.rate.filter(|_| side == Side::Client);
+        FaultPlan::sample(&self.faults.borrow(), side, rate, rng).map(Rc::from)
+    }
+
+    /// Number of the set of faults in force.
+    pub(super) fn faults_version(&self) -> u64 {
+        self.faults_changed.get().0
+    }
+
+    /// The time since when the faults are in force.
+    pub(super) fn faults_since(&self) -> Instant {
+        self.faults_changed.get().1
+    }
+
+    /// Replaces the faults. The caller wakes the clients.
+    pub(super) fn set_faults(&self, faults: Faults) {
+        self.faults.replace(Rc::new(faults));
+        self.faults_changed.set((self.faults_version() + 1, self.event_loop.time()));
+    }
+
     pub(super) fn is_blackhole(&self) -> bool {
-        self.request.service == Service::Blackhole
+        matches!(self.request.service, Service::Blackhole)
     }
 
     pub(super) fn is_sink(&self) -> bool {

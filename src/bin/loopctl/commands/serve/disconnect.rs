@@ -17,6 +17,8 @@ pub(super) enum Disconnect {
     OutputShut,
     /// `--fault reset` and `reset-after`: a RST follows once the client has everything that was sent.
     Reset,
+    /// The upstream could not be reached or broke off: a RST follows once the client has everything that was sent.
+    Upstream(ClientError),
 }
 
 /// Reason and error in the record of a closed connection.

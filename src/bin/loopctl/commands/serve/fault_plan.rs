@@ -1,4 +1,4 @@
-//! Faults of one client, sampled when it is accepted, so that a seed repeats them client by client.
+//! Faults of one connection, sampled when it is made or when the faults change. A seed repeats them client by client.
 //! `connection.rs` counts bytes against them, and `client.rs` ends the connection.
 
 use std::cell::RefCell;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::config::Faults;
-use crate::config::{Fault, Jittered};
+use crate::config::fault::{Direction, FaultArg, Side};
+use crate::config::{Fault, Faults, Jittered};
 
-/// Sampled faults and limits of one client.
+/// Sampled faults and limits of one connection.
 #[derive(Debug)]
 pub(super) struct FaultPlan {
     pub(super) faults: Vec<Fault>,
@@ -20,10 +20,16 @@ pub(super) struct FaultPlan {
     pub(super) budget: Option<Budget>,
     /// Largest write in bytes, and the pause after each.
     pub(super) slice: Option<(usize, Duration)>,
-    /// In bytes per second, from `--fault rate` or `--rate`, the lower one.
-    pub(super) rate: Option<NonZero<u64>>,
+    pub(super) rates: Rates,
     delay: Option<Jittered>,
     rng: RefCell<Rng>,
+}
+
+/// Limits in bytes per second, from `--fault rate` or `--rate`, the lower one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Rates {
+    pub(super) read: Option<NonZero<u64>>,
+    pub(super) write: Option<NonZero<u64>>,
 }
 
 /// A fault that is due at a time.
@@ -48,9 +54,10 @@ pub(super) enum BudgetAction {
 }
 
 impl FaultPlan {
-    /// `None` for a client without faults and without a rate.
+    /// `None` for a connection without faults and without a rate.
     pub(super) fn sample(
         faults: &Faults,
+        side: Side,
         rate: Option<NonZero<u64>>,
         rng: Rng,
     ) -> Option<Box<Self>> {
@@ -60,23 +67,23 @@ impl FaultPlan {
             scheduled: Vec::new(),
             budget: None,
             slice: None,
-            rate,
+            rates: Rates { read: rate, write: rate },
             delay: None,
             rng: RefCell::new(rng),
         };
         for arg in &faults.faults {
             // One random number per fault, hit or not, so that percentages do not shift later samples.
             let is_hit = plan.rng.get_mut().f64() * 100.0 < arg.percent;
-            if is_hit {
-                plan.add(arg.fault);
+            if is_hit && arg.side() == side {
+                plan.add(arg);
             }
         }
         plan.scheduled.sort_by_key(|(after, _)| *after);
         (rate.is_some() || !plan.faults.is_empty()).then(|| Box::new(plan))
     }
 
-    fn add(&mut self, fault: Fault) {
-        match fault {
+    fn add(&mut self, arg: &FaultArg) {
+        match arg.fault {
             Fault::AcceptDelay(value) => self.accept_delay = Some(self.sample_time(value)),
             Fault::Delay(value) => self.delay = Some(value),
             Fault::Close(after) => self.schedule(after, ScheduledFault::Close),
@@ -90,7 +97,12 @@ impl FaultPlan {
             }
             Fault::Rate(rate) => {
                 let rate = NonZero::new(self.sample_number(rate)).unwrap_or(NonZero::<u64>::MIN);
-                self.rate = Some(self.rate.map_or(rate, |limit| limit.min(rate)));
+                let strictest =
+                    |limit: Option<NonZero<u64>>| Some(limit.map_or(rate, |limit| limit.min(rate)));
+                self.rates.write = strictest(self.rates.write);
+                if arg.direction == Direction::Both {
+                    self.rates.read = strictest(self.rates.read);
+                }
             }
             // A fault of the listener, which accepts no client.
             Fault::Backlog(_) => return,
@@ -101,7 +113,7 @@ impl FaultPlan {
             | Fault::TlsExpired
             | Fault::TlsBareFin => {}
         }
-        self.faults.push(fault);
+        self.faults.push(arg.fault);
     }
 
     fn schedule(&mut self, after: Jittered, fault: ScheduledFault) {
@@ -115,11 +127,6 @@ impl FaultPlan {
         if self.budget.is_none_or(|known| budget.bytes < known.bytes) {
             self.budget = Some(budget);
         }
-    }
-
-    /// Names of the faults, as in `--fault` and in the records.
-    pub(super) fn names(&self) -> Vec<&'static str> {
-        self.faults.iter().map(|fault| fault.name()).collect()
     }
 
     /// Samples the delay of the next reply.
@@ -156,11 +163,13 @@ mod tests {
         let faults = faults(&["reset@10%", "delay=5ms@50%"]);
         let hits = |seed: u64| {
             let mut master = Rng::with_seed(seed);
-            let mut sample =
-                || FaultPlan::sample(&faults, None, master.fork()).map(|plan| plan.names());
-            (0..1000).map(|_| sample().unwrap_or_default()).collect::<Vec<_>>()
+            let mut sample = || FaultPlan::sample(&faults, Side::Client, None, master.fork());
+            (0..1000)
+                .map(|_| sample().map_or_else(Vec::new, |plan| plan.faults))
+                .collect::<Vec<_>>()
         };
-        let resets = hits(1).iter().filter(|names| names.contains(&"reset")).count();
+        let resets =
+            hits(1).iter().filter(|names| names.iter().any(|it| it.name() == "reset")).count();
         assert!((70..130).contains(&resets), "{resets} of 1000");
         assert_eq!(hits(1), hits(1));
         assert_ne!(hits(1), hits(2));
@@ -187,11 +196,24 @@ mod tests {
             "rate=9",
         ]);
         let limit = NonZero::new(100);
-        let plan = FaultPlan::sample(&several, limit, Rng::with_seed(0)).unwrap();
+        let plan = FaultPlan::sample(&several, Side::Client, limit, Rng::with_seed(0)).unwrap();
         assert_eq!(plan.budget, Some(Budget { bytes: 1024, action: BudgetAction::Reset }));
-        assert_eq!(plan.rate, NonZero::new(9));
+        let nine = NonZero::new(9);
+        assert_eq!(plan.rates, Rates { read: nine, write: nine });
         let scheduled: Vec<_> = plan.scheduled.iter().map(|(_, fault)| *fault).collect();
         assert_eq!(scheduled, [ScheduledFault::HalfClose, ScheduledFault::Close]);
-        assert!(FaultPlan::sample(&faults(&[]), None, Rng::with_seed(0)).is_none());
+        assert!(FaultPlan::sample(&faults(&[]), Side::Client, None, Rng::with_seed(0)).is_none());
+    }
+
+    #[test]
+    fn each_side_has_its_own_and_a_direction_limits_what_is_sent() {
+        let both = faults(&["up:delay=1s", "down:rate=5kB/s", "up:rate=7kB/s"]);
+        let plan = |side| FaultPlan::sample(&both, side, NonZero::new(6000), Rng::with_seed(0));
+        let client = plan(Side::Client).unwrap();
+        assert_eq!(client.rates, Rates { read: NonZero::new(6000), write: NonZero::new(5000) });
+        assert_eq!(client.sample_delay(), None);
+        let upstream = plan(Side::Upstream).unwrap();
+        assert_eq!(upstream.rates, Rates { read: NonZero::new(6000), write: NonZero::new(6000) });
+        assert_eq!(upstream.sample_delay(), Some(Duration::from_secs(1)));
     }
 }

@@ -2,18 +2,19 @@
 //!
 //! From the bottom to the top, each importing only what is above it in this list:
 //! - [`context`]: the part of the server's state that clients may see;
-//! - [`connection`] and [`client_io`]: a client's connection, with its faults and limits;
+//! - [`connection`] and [`peer_io`]: a client's connection, with its faults and limits;
 //! - [`modes`]: echo, HTTP, sinks and the others, on top of a client's connection;
 //! - [`client`]: the life of a client, from the TLS handshake to its record;
 //! - [`server`]: all clients and their totals;
-//! - [`listen`] and [`datagram`]: sockets that bring clients and datagrams to the server.
+//! - [`listen`] and [`datagram`]: sockets that bring clients and datagrams to the server;
+//! - [`control`]: faults that change while it runs.
 //!
 //! This file starts the server, and shuts it down.
 
 mod client;
-mod client_io;
 mod connection;
 mod context;
+mod control;
 mod datagram;
 mod datagram_log;
 mod disconnect;
@@ -23,6 +24,7 @@ mod listen;
 mod listen_addresses;
 mod listeners;
 mod modes;
+mod peer_io;
 mod program;
 mod reflection;
 mod refusal;
@@ -134,6 +136,7 @@ impl Server {
         self.listeners.replace(listeners);
         let certificates = self.tls.get().map(Tls::served);
         context.print(|printer| printer.listening(&addresses, skipped, certificates));
+        self.open_control().await?;
         self.write_port_file(&addresses)?;
         if let Some(timeout) = request.timeout {
             let context = Rc::clone(context);
@@ -190,8 +193,18 @@ impl Server {
 
     fn handle_signals(self: &Rc<Self>) -> std::io::Result<()> {
         let event_loop = &self.context.event_loop;
+        let reloaded = self.context.request.faults_file.clone();
         // Under nohup(1), SIGHUP stays ignored.
-        let hangup = (!environment::ignores(SIGHUP)).then_some(SIGHUP);
+        let ends = reloaded.is_none() && !environment::ignores(SIGHUP);
+        let hangup = ends.then_some(SIGHUP);
+        if let Some(path) = reloaded {
+            let server = Rc::clone(self);
+            event_loop.add_signal_handler(SIGHUP, move || {
+                let (server, path) = (Rc::clone(&server), path.clone());
+                let event_loop = server.context.event_loop.clone();
+                drop(event_loop.create_task(async move { server.reload_faults(&path).await }));
+            })?;
+        }
         for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
             let context = Rc::clone(&self.context);
             let stop = move || context.request_stop(StopReason::Signal(signal));
@@ -239,6 +252,7 @@ impl Server {
     /// Lets clients finish within the grace period, and then aborts their connections.
     async fn shut_down(&self, reason: StopReason) -> Exit {
         self.listeners.borrow_mut().close();
+        drop(self.control.take());
         self.enter_phase(ServerPhase::Draining);
         let request = &self.context.request;
         let grace = match reason {

@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-use fastrand::Rng;
 use loopctl::{StreamReader, StreamWriter};
 
 use super::client::Client;
 use super::connection::Connection;
 use super::context::{ServerContext, ServerPhase, StopReason};
+use super::control::Control;
 use super::datagram_log::DatagramLog;
 use super::fault_plan::FaultPlan;
 use super::inherited::InheritedSocket;
@@ -20,6 +20,7 @@ use super::modes::Resources;
 use super::reflection::Reflection;
 use super::store::Store;
 use super::tls::Tls;
+use crate::config::fault::Side;
 use crate::report::served::{ClientRecord, Datagram, Totals};
 use crate::util::message::Message;
 use crate::util::output_queue::OutputQueue;
@@ -32,26 +33,25 @@ pub(super) struct Server {
     pub(super) listeners: RefCell<Listeners>,
     pub(super) resources: Resources,
     pub(super) tls: OnceCell<Tls>,
+    pub(super) control: RefCell<Option<Control>>,
     /// By number, in order of acceptance.
     clients: RefCell<BTreeMap<u64, Rc<Connection>>>,
     totals: RefCell<Totals>,
-    rng: RefCell<Rng>,
     pub(super) reflection: Reflection,
     datagram_log: RefCell<DatagramLog>,
 }
 
 impl Server {
     pub(super) fn new(context: ServerContext, inherited: Vec<InheritedSocket>) -> Rc<Self> {
-        let rng = Rng::with_seed(context.request.faults.seed);
         Rc::new(Self {
             context: Rc::new(context),
             inherited: RefCell::new(inherited),
             listeners: RefCell::default(),
             resources: Resources::default(),
             tls: OnceCell::new(),
+            control: RefCell::default(),
             clients: RefCell::default(),
             totals: RefCell::default(),
-            rng: RefCell::new(rng),
             reflection: Reflection::default(),
             datagram_log: RefCell::default(),
         })
@@ -64,8 +64,8 @@ impl Server {
         writer: StreamWriter,
     ) -> impl Future<Output = ()> + use<> {
         let transport = reader.transport().clone();
-        let connection =
-            Rc::new(Connection::new(Rc::clone(&self.context), transport, self.sample_faults()));
+        let (context, rng) = (Rc::clone(&self.context), self.context.fork_rng());
+        let connection = Rc::new(Connection::new(context, transport, Side::Client, rng));
         if self.context.is_blackhole() || connection.accept_delay().is_some() {
             connection.transport.pause_reading();
         }
@@ -79,15 +79,13 @@ impl Server {
         }
     }
 
-    /// Samples the faults of the next client.
-    pub(super) fn sample_faults(&self) -> Option<Box<FaultPlan>> {
-        let request = &self.context.request;
-        let rng = self.rng.borrow_mut().fork();
-        FaultPlan::sample(&request.faults, request.limits.rate, rng)
+    /// Samples the faults of a datagram.
+    pub(super) fn sample_faults(&self) -> Option<Rc<FaultPlan>> {
+        self.context.sample_faults(Side::Client, self.context.fork_rng())
     }
 
     pub(super) fn random(&self, range: RangeInclusive<usize>) -> usize {
-        self.rng.borrow_mut().usize(range)
+        self.context.fork_rng().usize(range)
     }
 
     pub(super) fn store(&self) -> Option<&Store> {
@@ -219,9 +217,14 @@ impl Server {
 
 /// Shutdown.
 impl Server {
-    /// Sets the phase and wakes every client, so that it sees the phase.
+    /// Sets the phase and wakes every client.
     pub(super) fn enter_phase(&self, phase: ServerPhase) {
         self.context.set_phase(phase);
+        self.wake_clients();
+    }
+
+    /// Wakes every client, so that it sees the phase and the faults.
+    pub(super) fn wake_clients(&self) {
         self.clients.borrow().values().for_each(|client| client.wake());
     }
 

@@ -1,21 +1,25 @@
 //! Records of a server, one a line.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use loopctl::plan::SlowLog;
 use loopctl::{Address, TlsInfo};
 
-use crate::output::wire::common::{AddressRecord, ErrorKind, ErrorRecord, Hex, slow_callbacks};
+use crate::output::wire::common::{
+    AddressRecord, AttemptResult, ErrorKind, ErrorRecord, Hex, slow_callbacks,
+};
 use crate::output::wire::serve::{
-    self, Algorithm, Certificates, Checksum, ClientCertificate, Connection, Counts, IsConnection,
-    IsDatagram, IsListening, IsStats, IsSummary, IsTransfer, Listening, Name, Record, Socket,
-    Stats, Summary, Tls, Transfer,
+    self, Algorithm, Certificates, Checksum, ClientCertificate, Connection, Counts, FaultsChanged,
+    IsConnection, IsDatagram, IsFaults, IsListening, IsStats, IsSummary, IsTransfer, Listening,
+    Name, Record, Socket, Stats, Summary, Tls, Transfer,
 };
 use crate::report::certificate::Certificate;
 use crate::report::served::{
     ClientError, ClientRecord, Datagram, DatagramRefusal, EndReason, ErrorSource,
-    ServedCertificates, TlsOutcome, Totals, TransferRecord,
+    ServedCertificates, TlsOutcome, Totals, TransferRecord, UpstreamAttempt, UpstreamOutcome,
+    UpstreamRecord,
 };
 use crate::util::checksum;
 
@@ -34,6 +38,12 @@ pub(crate) fn listening(
         tls: shown.and_then(certificates),
         in_force: in_force.to_vec(),
     })
+}
+
+/// Faults that are in force from now on.
+pub(crate) fn faults_changed(in_force: &[String]) -> Record {
+    let (schema, record) = (Name::V1, IsFaults::Word);
+    Record::Faults(FaultsChanged { schema, record, in_force: in_force.to_vec() })
 }
 
 /// Certificate of the first, and those for clients that ask for another name.
@@ -66,7 +76,9 @@ pub(crate) fn connection(ended: &ClientRecord) -> Record {
         duration_ms: ended.took.into(),
         end: ended.end.into(),
         aborted: ended.aborted,
-        faults: ended.faults.iter().copied().map(Into::into).collect(),
+        faults: ended.faults.clone(),
+        faults_applied: ended.applied.clone(),
+        upstream: ended.upstream.as_ref().map(serve::Upstream::from),
         tls: match &ended.tls {
             TlsOutcome::Established(info) => Some(Tls::from(&**info)),
             TlsOutcome::Plaintext | TlsOutcome::Incomplete => None,
@@ -85,7 +97,44 @@ impl From<EndReason> for serve::End {
             EndReason::Limit => Self::Limit,
             EndReason::Fault => Self::Fault,
             EndReason::Shutdown => Self::Shutdown,
+            EndReason::Upstream => Self::Upstream,
             EndReason::Error => Self::Error,
+        }
+    }
+}
+
+impl From<&UpstreamRecord> for serve::Upstream {
+    fn from(record: &UpstreamRecord) -> Self {
+        let UpstreamRecord { race, bytes } = record;
+        let selected = race.winner();
+        Self {
+            address: selected.map(|attempt| AddressRecord::from(&attempt.address)),
+            connect_ms: race.took.into(),
+            bytes_in: bytes.received,
+            bytes_out: bytes.sent,
+            attempts: race.attempts.iter().map(serve::UpstreamAttempt::from).collect(),
+        }
+    }
+}
+
+impl From<&UpstreamAttempt> for serve::UpstreamAttempt {
+    fn from(attempt: &UpstreamAttempt) -> Self {
+        let (result, failure) = match &attempt.outcome {
+            UpstreamOutcome::Success => (AttemptResult::Success, None),
+            UpstreamOutcome::Failure(failure) => (AttemptResult::Failure, Some(failure)),
+            UpstreamOutcome::Timeout => (AttemptResult::Timeout, None),
+            UpstreamOutcome::Canceled => (AttemptResult::Canceled, None),
+        };
+        let error = failure.map(|failure| {
+            let trouble = ClientError { failure: failure.clone(), source: ErrorSource::Io };
+            error(&trouble, EndReason::Upstream)
+        });
+        Self {
+            address: AddressRecord::from(&attempt.address),
+            start_ms: attempt.start.into(),
+            duration_ms: attempt.took.into(),
+            result,
+            error,
         }
     }
 }
@@ -214,10 +263,18 @@ impl From<Certificate> for ClientCertificate {
 fn error(trouble: &ClientError, end: EndReason) -> ErrorRecord {
     let ClientError { failure, source } = trouble;
     let kind = match source {
+        ErrorSource::Name => ErrorKind::Dns,
         ErrorSource::Tls => ErrorKind::Tls,
         ErrorSource::Certificate => ErrorKind::Cert,
         ErrorSource::Io if end == EndReason::Reset => ErrorKind::Reset,
-        ErrorSource::Io => ErrorKind::Io,
+        ErrorSource::Io => match failure.kind {
+            io::ErrorKind::ConnectionRefused => ErrorKind::Refused,
+            io::ErrorKind::TimedOut => ErrorKind::Timeout,
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                ErrorKind::Unreachable
+            }
+            _ => ErrorKind::Io,
+        },
     };
     let name = failure.name().map(str::to_owned);
     ErrorRecord { kind, errno: failure.errno, name, message: failure.message.clone() }

@@ -101,7 +101,7 @@ fn headline(document: &Document) -> Vec<Fact> {
     let facts = [
         Some(Fact::new("transport", format!("{}{secure}", document.transport))),
         Some(Fact::new("policy", document.policy.name.to_string())),
-        Fact::of("delay by other addresses", document.cost_ms.map(prose)),
+        Fact::of("stagger", document.cost_ms.map(prose)),
         Fact::of("tcp round trip", document.tcp_info.as_ref().and_then(round_trip)),
         Some(Fact::new("exit status", document.exit_code.to_string())),
         Some(Fact::new("start", document.start.to_string())),

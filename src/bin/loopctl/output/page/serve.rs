@@ -4,7 +4,7 @@ use super::connect::{error, slow_callbacks};
 use super::model::{Fact, Note, Page, Part, Table, Tone};
 use super::words::{address, column, endpoint, prose, word, yes_or_no};
 use crate::output::wire::serve::{
-    Connection, Datagram, Listening, Record, Socket, Stats, Summary, Transfer,
+    Connection, Datagram, FaultsChanged, Listening, Record, Socket, Stats, Summary, Transfer,
 };
 
 pub(super) fn page(records: &[Record]) -> Page {
@@ -27,6 +27,7 @@ pub(super) fn page(records: &[Record]) -> Page {
     let errors = summary.and_then(|summary| summary.error.as_ref()).map(error);
     page.section("Result", vec![Part::Notes(errors.into_iter().collect())]);
     page.section("Sockets", vec![Part::Table(sockets(&listening))]);
+    page.section("Changed faults", vec![Part::Table(changes(records))]);
     page.section("Connections", vec![Part::Table(connections(records))]);
     page.section("Datagrams", vec![Part::Table(datagrams(records))]);
     page.section("Received", vec![Part::Table(transfers(records))]);
@@ -72,6 +73,21 @@ fn sockets(listening: &[&Listening]) -> Table {
         table.push(Tone::Plain, cells);
     }
     table.without_empty_columns()
+}
+
+/// Faults that were replaced while the server ran.
+fn changes(records: &[Record]) -> Table {
+    let mut table = Table::new(&["faults and rate in force from then on"]);
+    let changes: Vec<&FaultsChanged> = all(records, |record| match record {
+        Record::Faults(changed) => Some(changed),
+        _ => None,
+    });
+    for changed in changes {
+        let none = changed.in_force.is_empty();
+        let text = if none { "none".to_owned() } else { changed.in_force.join(", ") };
+        table.push(Tone::Plain, vec![text]);
+    }
+    table
 }
 
 fn connections(records: &[Record]) -> Table {

@@ -26,7 +26,7 @@ fn all() -> [(&'static str, String); 7] {
         ("repeat.v1.json", schema::<repeat::Document<Vec<connect::Document>>>("loopctl.repeat.v1")),
         ("resolve.v1.json", resolve()),
         ("sendfile.v1.json", schema::<transfer::Document>("loopctl.sendfile.v1")),
-        ("serve.v1.json", serve()),
+        ("serve.v1.json", schema::<serve::Record>("loopctl.serve.v1")),
     ]
     .map(|(name, schema)| (name, super::pretty(&schema) + "\n"))
 }
@@ -54,14 +54,6 @@ fn event() -> Schema {
 fn resolve() -> Schema {
     let mut schema = schema::<resolve::Document>("loopctl.resolve.v1");
     forbid(&mut schema, "/$defs/Query/properties/result", &["canceled"]);
-    schema
-}
-
-/// A server neither connects nor resolves.
-fn serve() -> Schema {
-    let mut schema = schema::<serve::Record>("loopctl.serve.v1");
-    let others = ["refused", "unreachable", "timeout", "dns"];
-    forbid(&mut schema, "/$defs/Error/properties/kind", &others);
     schema
 }
 

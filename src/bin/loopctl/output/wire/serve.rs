@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{
-    AddressRecord, ErrorRecord, Hex, IpFamily, Ms, SlowCallback, TlsVersion, Word,
+    AddressRecord, AttemptResult, ErrorRecord, Hex, IpFamily, Ms, SlowCallback, TlsVersion, Word,
 };
 
 /// One line each: every socket first, then connections as they end (datagrams as they are dealt with), totals in
@@ -16,6 +16,7 @@ use super::common::{
 #[serde(untagged)]
 pub(crate) enum Record {
     Listening(Listening),
+    Faults(FaultsChanged),
     Connection(Box<Connection>),
     Datagram(Datagram),
     Transfer(Transfer),
@@ -44,6 +45,7 @@ macro_rules! kinds {
 
 kinds!(
     IsListening "listening",
+    IsFaults "faults",
     IsConnection "connection",
     IsDatagram "datagram",
     IsTransfer "transfer",
@@ -65,6 +67,15 @@ pub(crate) struct Listening {
     pub(crate) tls: Option<Certificates>,
     /// Faults and rate in force, with units and percentages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) in_force: Vec<String>,
+}
+
+/// Change of the faults while the server runs, by SIGHUP or the control socket.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct FaultsChanged {
+    pub(crate) schema: Name,
+    pub(crate) record: IsFaults,
+    /// Faults and rate in force from now on, with units and percentages.
     pub(crate) in_force: Vec<String>,
 }
 
@@ -120,14 +131,21 @@ pub(crate) struct Connection {
     /// Whether it was cut off when the time to finish was up.
     pub(crate) aborted: bool,
     /// Faults sampled for the connection, applied or not.
-    pub(crate) faults: Vec<Word>,
+    pub(crate) faults: Vec<String>,
+    /// Faults that took effect, in that order.
+    #[serde(default)]
+    pub(crate) faults_applied: Vec<String>,
+    /// Connection to the upstream; with --upstream only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Upstream")]
+    pub(crate) upstream: Option<Upstream>,
     /// TLS session; null: plain text, or the handshake did not complete.
     pub(crate) tls: Option<Tls>,
     pub(crate) error: Option<ErrorRecord>,
 }
 
 /// Reason for the end of a connection; truncated: the client's TLS stream ended without close_notify, or with
-/// --resume, its file before the length that it had announced.
+/// --resume, its file before the length that it had announced; upstream: it could not be reached, or broke off.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -139,7 +157,34 @@ pub(crate) enum End {
     Limit,
     Fault,
     Shutdown,
+    Upstream,
     Error,
+}
+
+/// Connection of a client to the upstream.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Upstream {
+    /// Address that is connected; null: none.
+    pub(crate) address: Option<AddressRecord>,
+    /// Time until the connection, with the handshake of TLS, or until its failure.
+    pub(crate) connect_ms: Ms,
+    /// Bytes from the upstream.
+    pub(crate) bytes_in: u64,
+    /// Bytes that the kernel accepted for sending to the upstream.
+    pub(crate) bytes_out: u64,
+    /// Attempts in the order of their starts.
+    pub(crate) attempts: Vec<UpstreamAttempt>,
+}
+
+/// Attempt to connect to one address of the upstream.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct UpstreamAttempt {
+    #[serde(flatten)]
+    pub(crate) address: AddressRecord,
+    pub(crate) start_ms: Ms,
+    pub(crate) duration_ms: Ms,
+    pub(crate) result: AttemptResult,
+    pub(crate) error: Option<ErrorRecord>,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

@@ -6,16 +6,16 @@ use std::pin::pin;
 
 use futures_util::future::select;
 
-use crate::commands::serve::client_io::ClientIo;
 use crate::commands::serve::context::ServerPhase;
 use crate::commands::serve::disconnect::Disconnect;
+use crate::commands::serve::peer_io::PeerIo;
 use crate::report::served::EndReason;
 
 /// Maximum reply to a datagram, in bytes.
 const MAX_DATAGRAM: usize = 512;
 
 /// Sends until the client disconnects or the server shuts down.
-pub(super) async fn serve(io: &mut ClientIo) -> Result<(), Disconnect> {
+pub(super) async fn serve(io: &mut PeerIo) -> Result<(), Disconnect> {
     let lines = lines();
     let sending = async {
         while io.connection.context.phase() == ServerPhase::Serving {

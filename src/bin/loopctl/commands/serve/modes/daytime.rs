@@ -1,10 +1,10 @@
 //! `--mode daytime` (RFC 867): sends the time and closes. The format is that of RFC 3339.
 
-use crate::commands::serve::client_io::ClientIo;
 use crate::commands::serve::disconnect::Disconnect;
+use crate::commands::serve::peer_io::PeerIo;
 use crate::config::environment::Environment;
 
-pub(super) async fn serve(io: &mut ClientIo) -> Result<(), Disconnect> {
+pub(super) async fn serve(io: &mut PeerIo) -> Result<(), Disconnect> {
     io.output.write(line().as_bytes()).await
 }
 

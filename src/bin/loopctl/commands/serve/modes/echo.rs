@@ -1,9 +1,9 @@
 //! `--mode echo` (RFC 862): sends back what it receives.
 
-use crate::commands::serve::client_io::ClientIo;
 use crate::commands::serve::disconnect::Disconnect;
+use crate::commands::serve::peer_io::PeerIo;
 
-pub(super) async fn serve(io: &mut ClientIo) -> Result<(), Disconnect> {
+pub(super) async fn serve(io: &mut PeerIo) -> Result<(), Disconnect> {
     loop {
         let data = io.input.read().await?;
         if data.is_empty() {

@@ -10,9 +10,9 @@ use std::rc::Rc;
 use futures_util::future::select;
 use loopctl::{ChildStdio, Failure};
 
-use crate::commands::serve::client_io::{ClientIo, ClientReader, ClientWriter};
 use crate::commands::serve::connection::Connection;
 use crate::commands::serve::disconnect::Disconnect;
+use crate::commands::serve::peer_io::{PeerIo, PeerReader, PeerWriter};
 use crate::commands::serve::program::{NoProtocol, Program};
 use crate::config::ProgramCommand;
 use crate::report::served::{ClientError, EndReason, Endpoints, ErrorSource};
@@ -34,7 +34,7 @@ pub(super) fn shell(line: &str) -> Command {
 }
 
 /// Runs the command and relays in both directions, until it exits or the client has left.
-pub(super) async fn serve(io: &mut ClientIo, command: Command) -> Result<(), Disconnect> {
+pub(super) async fn serve(io: &mut PeerIo, command: Command) -> Result<(), Disconnect> {
     let (program, stdin, stdout) = start(&io.connection, command).await?;
     let connection = Rc::clone(&io.connection);
     let has_said_all = Cell::new(false);
@@ -59,7 +59,7 @@ pub(super) async fn serve(io: &mut ClientIo, command: Command) -> Result<(), Dis
 }
 
 /// Relays the program's output to the client. After `half-close` it is dropped, and the program still gets its input.
-async fn relay_output(output: &mut ClientWriter, mut stdout: Source) -> Result<(), Disconnect> {
+async fn relay_output(output: &mut PeerWriter, mut stdout: Source) -> Result<(), Disconnect> {
     let mut is_shut = false;
     loop {
         let data = stdout.read().await.map_err(internal)?;
@@ -76,7 +76,7 @@ async fn relay_output(output: &mut ClientWriter, mut stdout: Source) -> Result<(
 }
 
 /// Relays the client's bytes to the program. A shutdown ends its input; for its output it has the grace period.
-async fn feed(input: &mut ClientReader, stdin: Sink) -> Result<(), Disconnect> {
+async fn feed(input: &mut PeerReader, stdin: Sink) -> Result<(), Disconnect> {
     loop {
         let data = match input.read().await {
             Err(Disconnect::Close(EndReason::Shutdown, _)) => Vec::new(),

@@ -1,10 +1,11 @@
-//! Modes of the server. A mode sees a client's [`ClientIo`] and what was opened for it, and no other client.
+//! Modes of the server. A mode sees a client's [`PeerIo`] and what was opened for it, and no other client.
 
 mod chargen;
 mod daytime;
 mod echo;
 mod exec;
 mod http;
+mod proxy;
 mod sink;
 
 use std::cell::OnceCell;
@@ -14,8 +15,8 @@ use std::rc::Rc;
 
 use loopctl::LoopHandle;
 
-use super::client_io::ClientIo;
 use super::disconnect::Disconnect;
+use super::peer_io::PeerIo;
 use super::refusal::{Refusal, unreadable};
 use super::store::Store;
 use crate::config::Service;
@@ -61,7 +62,7 @@ impl Resources {
 }
 
 /// Serves a client over its connection, until the mode has no more to send.
-pub(super) fn serve_client<'a>(io: &'a mut ClientIo, resources: &'a Resources) -> Conversation<'a> {
+pub(super) fn serve_client<'a>(io: &'a mut PeerIo, resources: &'a Resources) -> Conversation<'a> {
     let context = Rc::clone(&io.connection.context);
     match &context.request.service {
         Service::Echo => Box::pin(echo::serve(io)),
@@ -73,6 +74,7 @@ pub(super) fn serve_client<'a>(io: &'a mut ClientIo, resources: &'a Resources) -
         Service::Sink(request) => Box::pin(sink::serve(io, resources.store(), request.clone())),
         Service::Exec(command) => Box::pin(exec::serve(io, exec::program(command))),
         Service::Shell(line) => Box::pin(exec::serve(io, exec::shell(line))),
+        Service::Proxy(request) => Box::pin(proxy::serve(io, Rc::clone(request))),
         Service::Http(_) => Box::pin(http::serve(io, resources.root.get())),
     }
 }

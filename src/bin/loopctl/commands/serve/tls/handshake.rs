@@ -5,20 +5,30 @@ use std::pin::pin;
 use futures_util::future::select;
 
 use super::Tls;
-use crate::commands::serve::client_io::{ClientIo, ClientReader};
 use crate::commands::serve::disconnect::{Closed, Disconnect};
+use crate::commands::serve::peer_io::{PeerIo, PeerReader};
 use crate::config::Fault;
 use crate::report::served::EndReason;
 
 /// Length of a TLS record's header: type, version, length (RFC 8446, section 5.1).
 const RECORD_HEADER: usize = 5;
 
+/// Faults of a handshake. The first that a connection has takes effect.
+const HANDSHAKE_FAULTS: [Fault; 4] =
+    [Fault::TlsStall, Fault::TlsClose, Fault::TlsWrongName, Fault::TlsExpired];
+
 /// Performs the handshake, or the fault that replaces it.
 pub(in crate::commands::serve) async fn accept(
     tls: &Tls,
-    io: &mut ClientIo,
+    io: &mut PeerIo,
 ) -> Result<(), Disconnect> {
     let connection = &io.connection;
+    for fault in HANDSHAKE_FAULTS {
+        if connection.has_fault(fault) {
+            connection.apply(|sampled| *sampled == fault);
+            break;
+        }
+    }
     if connection.has_fault(Fault::TlsStall) {
         connection.transport.resume_reading();
         return Err(never_answer(&mut io.input).await);
@@ -35,7 +45,7 @@ pub(in crate::commands::serve) async fn accept(
 }
 
 /// `tls-bare-fin`: sends what is queued, and then a FIN without close_notify.
-pub(in crate::commands::serve) async fn close_without_close_notify(io: &mut ClientIo) -> Closed {
+pub(in crate::commands::serve) async fn close_without_close_notify(io: &mut PeerIo) -> Closed {
     // An error means that the client has disconnected.
     let _ = io.output.flush().await;
     io.connection.record_unsent();
@@ -45,7 +55,7 @@ pub(in crate::commands::serve) async fn close_without_close_notify(io: &mut Clie
 }
 
 /// `tls-stall`: reads until the client gives up.
-async fn never_answer(input: &mut ClientReader) -> Disconnect {
+async fn never_answer(input: &mut PeerReader) -> Disconnect {
     loop {
         match input.read_handshake().await {
             Ok(data) if !data.is_empty() => {}
@@ -58,7 +68,7 @@ async fn never_answer(input: &mut ClientReader) -> Disconnect {
 }
 
 /// Reads one TLS record, here the ClientHello, or to the end-of-file.
-async fn read_record(input: &mut ClientReader) -> Result<(), Disconnect> {
+async fn read_record(input: &mut PeerReader) -> Result<(), Disconnect> {
     let mut record = Vec::new();
     loop {
         let length = match record.get(..RECORD_HEADER) {

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use crate::config::fault::FaultArg;
+use crate::config::fault::{Direction, FaultArg};
 use crate::config::{Fault, Jittered};
 use crate::util::units::{bytes, limit};
 
@@ -14,7 +14,8 @@ pub(crate) fn in_force(faults: &[FaultArg], rate: Option<NonZero<u64>>) -> Vec<S
 }
 
 fn fault(arg: &FaultArg) -> String {
-    let text = format!("{}{}", arg.fault.name(), value(arg.fault));
+    let prefix = if arg.direction == Direction::Down { "down:" } else { "" };
+    let text = format!("{prefix}{}{}", arg.name(), value(arg.fault));
     match arg.percent {
         100.0 => text,
         percent => format!("{text} for {percent} % of clients"),
@@ -64,6 +65,8 @@ mod tests {
     fn each_has_its_unit_and_its_share() {
         for (typed, shown) in [
             ("delay=200", "delay 200 s"),
+            ("up:delay=1s@5%", "up:delay 1 s for 5 % of clients"),
+            ("down:rate=5MB/s", "down:rate 5.0 MB/s"),
             ("delay=200ms~50ms@10%", "delay 200 ms ~ 50 ms for 10 % of clients"),
             ("close", "close at once"),
             ("reset=1.5s", "reset after 1.5 s"),

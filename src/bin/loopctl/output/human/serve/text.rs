@@ -25,7 +25,9 @@ pub(crate) fn connection(ended: &ClientRecord, style: Style) -> String {
         TlsOutcome::Incomplete => "no TLS   ".to_owned(),
         TlsOutcome::Established(info) => format!("{}  ", info.version),
     };
-    let line = format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {tls}{end}");
+    let winner = ended.upstream.as_ref().and_then(|upstream| upstream.race.winner());
+    let way = winner.map_or_else(String::new, |winner| format!("to {}  ", winner.address));
+    let line = format!("{peer:<21}  {received:>9} in  {sent:>9} out  {took:>8}  {tls}{way}{end}");
     fit(&line, style.width)
 }
 
@@ -98,7 +100,11 @@ fn reason(ended: &ClientRecord) -> String {
     match (&ended.error, ended.end) {
         (
             Some(error),
-            EndReason::Error | EndReason::Limit | EndReason::Eof | EndReason::Truncated,
+            EndReason::Error
+            | EndReason::Upstream
+            | EndReason::Limit
+            | EndReason::Eof
+            | EndReason::Truncated,
         ) => {
             let message = plain(&error.failure.message);
             reason += &format!(": {}", message.strip_prefix("truncated: ").unwrap_or(&message))
@@ -112,7 +118,7 @@ fn reason(ended: &ClientRecord) -> String {
 fn ansi(end: EndReason) -> Ansi {
     match end {
         EndReason::Eof => AnsiColor::Green.on_default(),
-        EndReason::Reset | EndReason::Error => AnsiColor::Red.on_default(),
+        EndReason::Reset | EndReason::Upstream | EndReason::Error => AnsiColor::Red.on_default(),
         EndReason::Truncated
         | EndReason::Idle
         | EndReason::Limit

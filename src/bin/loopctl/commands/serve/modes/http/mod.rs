@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use crate::commands::serve::client_io::ClientIo;
 use crate::commands::serve::connection::Connection;
 use crate::commands::serve::context::ServerPhase;
 use crate::commands::serve::disconnect::Disconnect;
+use crate::commands::serve::peer_io::PeerIo;
 use crate::output::human::serve::text;
 use crate::report::served::EndReason;
 use crate::util::units;
@@ -40,7 +40,7 @@ use status::Status;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Answers one request after the other, until the client closes the connection.
-pub(super) async fn serve(io: &mut ClientIo, root: Option<&Root>) -> Result<(), Disconnect> {
+pub(super) async fn serve(io: &mut PeerIo, root: Option<&Root>) -> Result<(), Disconnect> {
     let connection = Rc::clone(&io.connection);
     let parser = RequestParser::default();
     let mut exchange = Exchange { connection: &connection, io, root, parser };
@@ -54,7 +54,7 @@ pub(super) async fn serve(io: &mut ClientIo, root: Option<&Root>) -> Result<(), 
 /// One client's requests and responses.
 struct Exchange<'a> {
     connection: &'a Connection,
-    io: &'a mut ClientIo,
+    io: &'a mut PeerIo,
     root: Option<&'a Root>,
     parser: RequestParser,
 }

@@ -8,9 +8,9 @@ mod resume;
 use std::io;
 use std::rc::Rc;
 
-use crate::commands::serve::client_io::{ClientIo, ClientReader};
 use crate::commands::serve::connection::Connection;
 use crate::commands::serve::disconnect::Disconnect;
+use crate::commands::serve::peer_io::{PeerIo, PeerReader};
 use crate::commands::serve::store::{ReceivedFile, SinkError, Store};
 use crate::config::SinkRequest;
 use crate::report::served::EndReason;
@@ -18,7 +18,7 @@ use crate::util::message::{Message, plain};
 
 /// Receives one transfer. Without a store, only counts.
 pub(super) async fn serve(
-    io: &mut ClientIo,
+    io: &mut PeerIo,
     store: Option<&Store>,
     request: SinkRequest,
 ) -> Result<(), Disconnect> {
@@ -57,7 +57,7 @@ struct Transfer<'a> {
 
 impl Transfer<'_> {
     /// Receives until end-of-file.
-    async fn receive(&self, input: &mut ClientReader) -> Result<(), Disconnect> {
+    async fn receive(&self, input: &mut PeerReader) -> Result<(), Disconnect> {
         loop {
             let data = input.read().await?;
             if data.is_empty() {
@@ -68,7 +68,7 @@ impl Transfer<'_> {
     }
 
     /// Receives as many bytes as the client announces, and then end-of-file.
-    async fn receive_announced(&self, io: &mut ClientIo) -> Result<(), Disconnect> {
+    async fn receive_announced(&self, io: &mut PeerIo) -> Result<(), Disconnect> {
         let announced = resume::negotiate(io, &self.file).await?;
         let total = announced.total;
         if let Some(max) = self.request.max_size.filter(|max| total > *max) {
@@ -105,7 +105,7 @@ impl Transfer<'_> {
     }
 
     /// Names the file, prints its record, and with `--resume` confirms it to the client.
-    async fn complete(&self, io: &mut ClientIo) -> Result<(), Disconnect> {
+    async fn complete(&self, io: &mut PeerIo) -> Result<(), Disconnect> {
         let record = self.file.complete().await;
         let mut record =
             record.map_err(|error| store_failed(self.connection, self.store, error))?;

@@ -9,9 +9,9 @@
 
 use std::io;
 
-use crate::commands::serve::client_io::ClientIo;
 use crate::commands::serve::connection::Connection;
 use crate::commands::serve::disconnect::Disconnect;
+use crate::commands::serve::peer_io::PeerIo;
 use crate::commands::serve::store::ReceivedFile;
 use crate::report::served::EndReason;
 use crate::util::message::Message;
@@ -38,7 +38,7 @@ pub(super) fn sink_line(file: &ReceivedFile) -> String {
 
 /// Exchanges the first two lines.
 pub(super) async fn negotiate(
-    io: &mut ClientIo,
+    io: &mut PeerIo,
     file: &ReceivedFile,
 ) -> Result<Announcement, Disconnect> {
     io.output.write(sink_line(file).as_bytes()).await?;

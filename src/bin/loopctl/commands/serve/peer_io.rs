@@ -1,20 +1,21 @@
-//! Reading from and writing to a client. Faults, rates and byte counts are applied here, so that a mode
+//! Reading from and writing to a client or its upstream. Faults, rates and byte counts are applied here, so that a mode
 //! contains only its protocol.
 
 use std::cell::Cell;
 use std::io;
+use std::num::NonZero;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::select;
 use loopctl::{
-    Event, EventKind, Flow, LoopHandle, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter,
-    TlsServer,
+    Event, EventKind, Flow, Sendfile, SendfilePhase, Sent, StreamReader, StreamWriter, TlsServer,
 };
 
 use super::connection::Connection;
 use super::disconnect::Disconnect;
+use super::fault_plan::Rates;
 use crate::config::Fault;
 use crate::report::served::EndReason;
 use crate::util::rate_limiter::RateLimiter;
@@ -35,41 +36,45 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Time for a client that keeps sending after our end-of-file.
 const MAX_LINGER: Duration = Duration::from_secs(30);
 
-/// A client's connection, as a mode uses it.
-pub(super) struct ClientIo {
+/// The connection of a client or to its upstream, as a mode uses it.
+pub(super) struct PeerIo {
     pub(super) connection: Rc<Connection>,
-    pub(super) input: ClientReader,
-    pub(super) output: ClientWriter,
+    pub(super) input: PeerReader,
+    pub(super) output: PeerWriter,
 }
 
-pub(super) struct ClientReader {
+pub(super) struct PeerReader {
     reader: StreamReader,
     connection: Rc<Connection>,
-    limiter: Option<RateLimiter>,
+    throttle: Throttle,
 }
 
-pub(super) struct ClientWriter {
+pub(super) struct PeerWriter {
     writer: StreamWriter,
     connection: Rc<Connection>,
-    limiter: Option<RateLimiter>,
+    throttle: Throttle,
     /// Bytes written since the last wait.
     burst: usize,
 }
 
-impl ClientIo {
+/// The rate of one direction.
+#[derive(Default)]
+struct Throttle {
+    limiter: Option<RateLimiter>,
+    /// Number of the set of faults that the rate is from.
+    version: Option<u64>,
+}
+
+impl PeerIo {
     pub(super) fn new(
         reader: StreamReader,
         writer: StreamWriter,
         connection: &Rc<Connection>,
     ) -> Self {
-        let limiter = || connection.rate_limiter();
-        let input = ClientReader { reader, connection: Rc::clone(connection), limiter: limiter() };
-        let output = ClientWriter {
-            writer,
-            connection: Rc::clone(connection),
-            limiter: limiter(),
-            burst: 0,
-        };
+        let (input, output) = (Rc::clone(connection), Rc::clone(connection));
+        let input = PeerReader { reader, connection: input, throttle: Throttle::default() };
+        let output =
+            PeerWriter { writer, connection: output, throttle: Throttle::default(), burst: 0 };
         Self { connection: Rc::clone(connection), input, output }
     }
 
@@ -103,15 +108,15 @@ impl ClientIo {
     }
 }
 
-impl ClientReader {
+impl PeerReader {
     /// The next bytes; empty at the client's end-of-file.
     pub(super) async fn read(&mut self) -> Result<Vec<u8>, Disconnect> {
-        wait(self.connection.event_loop(), self.limiter.as_ref()).await;
-        let piece = self.limiter.as_ref().map_or(MAX_PIECE, RateLimiter::chunk_size);
-        let max = self.connection.limit_read(piece)?;
+        self.throttle.update(&self.connection, |rates| rates.read);
+        self.throttle.wait(&self.connection).await;
+        let max = self.connection.limit_read(self.throttle.piece())?;
         let data = self.read_up_to(max).await?;
         self.connection.record_received(data.len());
-        count(self.connection.event_loop(), self.limiter.as_mut(), data.len());
+        self.throttle.count(&self.connection, data.len());
         Ok(data)
     }
 
@@ -133,13 +138,15 @@ impl ClientReader {
     }
 }
 
-impl ClientWriter {
+impl PeerWriter {
     /// Writes all of it, delayed, sliced and limited as faults and `--rate` ask.
     ///
     /// # Errors
     /// `OutputShut` after `half-close`: a mode that went on would never wait for anything.
     pub(super) async fn write(&mut self, data: &[u8]) -> Result<(), Disconnect> {
+        self.throttle.update(&self.connection, |rates| rates.write);
         if let Some(delay) = self.connection.reply_delay() {
+            self.connection.apply(|fault| matches!(fault, Fault::Delay(_)));
             self.connection.event_loop().sleep(delay).await;
         }
         let (piece, pause) = self.piece_and_pause();
@@ -148,11 +155,11 @@ impl ClientWriter {
             if self.connection.is_write_closed() {
                 return Err(Disconnect::OutputShut);
             }
-            wait(self.connection.event_loop(), self.limiter.as_ref()).await;
+            self.throttle.wait(&self.connection).await;
             let bytes = self.connection.limit_write(piece.min(left.len()))?;
             self.write_piece(&left[..bytes]).await?;
             left = &left[bytes..];
-            count(self.connection.event_loop(), self.limiter.as_mut(), bytes);
+            self.throttle.count(&self.connection, bytes);
             if !left.is_empty() && pause > Duration::ZERO {
                 self.connection.event_loop().sleep(pause).await;
             }
@@ -194,8 +201,9 @@ impl ClientWriter {
 
     /// Sends end-of-file (with TLS, close_notify), except with `--fault tls-bare-fin`.
     pub(super) fn write_eof(&mut self) {
-        if !self.connection.has_fault(Fault::TlsBareFin) {
-            self.writer.write_eof();
+        match self.connection.has_fault(Fault::TlsBareFin) {
+            true => self.connection.apply(|fault| matches!(fault, Fault::TlsBareFin)),
+            false => self.writer.write_eof(),
         }
     }
 
@@ -209,8 +217,10 @@ impl ClientWriter {
 
     /// Bytes per write, and the pause between two writes.
     fn piece_and_pause(&self) -> (usize, Duration) {
-        let (slice, pause) = self.connection.slice().unwrap_or((MAX_PIECE, Duration::ZERO));
-        (slice.min(self.limiter.as_ref().map_or(MAX_PIECE, RateLimiter::chunk_size)), pause)
+        let piece = self.throttle.piece();
+        let Some((slice, pause)) = self.connection.slice() else { return (piece, Duration::ZERO) };
+        self.connection.apply(|fault| matches!(fault, Fault::Slice(..)));
+        (slice.min(piece), pause)
     }
 
     async fn write_piece(&mut self, piece: &[u8]) -> Result<(), Disconnect> {
@@ -242,16 +252,34 @@ impl ClientWriter {
     }
 }
 
-/// Waits until the rate allows more. Called before bytes move, because a wait after a read would delay its reply.
-async fn wait(event_loop: &LoopHandle, limiter: Option<&RateLimiter>) {
-    let pause = limiter.map_or(Duration::ZERO, |limiter| limiter.delay(event_loop.time()));
-    if pause > Duration::ZERO {
-        event_loop.sleep(pause).await;
+impl Throttle {
+    /// Takes the rate anew where other faults are in force since.
+    fn update(&mut self, connection: &Connection, rate: impl Fn(Rates) -> Option<NonZero<u64>>) {
+        let (rates, version) = connection.rates();
+        if self.version.replace(version) != Some(version) {
+            self.limiter = rate(rates).map(RateLimiter::new);
+        }
     }
-}
 
-fn count(event_loop: &LoopHandle, limiter: Option<&mut RateLimiter>, bytes: usize) {
-    if let Some(limiter) = limiter {
-        limiter.record(bytes, event_loop.time());
+    /// Bytes to move at a time.
+    fn piece(&self) -> usize {
+        self.limiter.as_ref().map_or(MAX_PIECE, RateLimiter::chunk_size)
+    }
+
+    /// Waits until the rate allows more. Called before bytes move, because a wait after a read would delay its reply.
+    async fn wait(&self, connection: &Connection) {
+        let event_loop = connection.event_loop();
+        let limiter = self.limiter.as_ref();
+        let pause = limiter.map_or(Duration::ZERO, |limiter| limiter.delay(event_loop.time()));
+        if pause > Duration::ZERO {
+            connection.apply(|fault| matches!(fault, Fault::Rate(_)));
+            event_loop.sleep(pause).await;
+        }
+    }
+
+    fn count(&mut self, connection: &Connection, bytes: usize) {
+        if let Some(limiter) = &mut self.limiter {
+            limiter.record(bytes, connection.event_loop().time());
+        }
     }
 }
