@@ -1,5 +1,9 @@
 //! Causes that look alike, side by side: each pair is told in different words, or both words name both.
 
+use serde_json::Value;
+use toml::Table;
+
+use crate::bed::{Bed, text};
 use crate::incidents::{Run, on_host, on_wire};
 
 #[test]
@@ -101,4 +105,45 @@ fn netns_a_late_refusal_starts_the_next_attempt_and_costs_nothing() {
     assert_eq!(run.document["selected"], 2);
     assert!(run.attempt()["duration_ms"].as_f64().unwrap() >= 190.0, "{:#}", run.document);
     assert!(run.document["cost_ms"].as_f64().unwrap() < 100.0, "{:#}", run.document);
+}
+
+/// A host without IPv4, and a name with IPv4 addresses only.
+fn without_ipv4(bed: &Bed, zone: &str) -> (Value, String) {
+    let network: Table = toml::from_str(&format!(
+        "families = \"6\"\nzone.\"target.test\" = {{ A = [\"192.0.2.33\"] }}\n{zone}"
+    ))
+    .unwrap();
+    let program = [env!("CARGO_BIN_EXE_loopctl"), "connect", "--json", "target.test:80"];
+    let ran = bed.run_in(&network, &program);
+    assert_eq!(ran.status.code(), Some(7), "{}", text(&ran.stderr));
+    let document: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let hint = document["hint"].as_str().unwrap().to_owned();
+    (document, hint)
+}
+
+#[test]
+fn netns_a_host_without_ipv4_is_told_whether_its_network_has_nat64() {
+    let Some(bed) = Bed::open() else { return };
+    let (document, hint) = without_ipv4(&bed, "");
+    assert!(hint.ends_with("its name servers know no NAT64 prefix (RFC 7050)"), "{hint}");
+    assert_eq!(document["surroundings"]["nat64"].as_array().unwrap().len(), 0);
+    let zone = "zone.\"ipv4only.arpa\" = { AAAA = [\"64:ff9b::c000:aa\"] }";
+    let (document, hint) = without_ipv4(&bed, zone);
+    assert!(hint.ends_with("makes it `[64:ff9b::c000:221]:80`"), "{hint}");
+    assert_eq!(document["surroundings"]["nat64"][0], "64:ff9b::c000:aa");
+    let evidence = document["why"].to_string();
+    assert!(evidence.contains("AAAA of ipv4only.arpa: 64:ff9b::c000:aa"), "{evidence}");
+}
+
+#[test]
+fn netns_a_long_round_trip_is_not_the_time_of_a_tls_server() {
+    let Some(bed) = Bed::open() else { return };
+    let network: Table = toml::from_str("families = \"4\"\nlink.v4 = { rtt = 500 }").unwrap();
+    let program = [env!("CARGO_BIN_EXE_loopctl"), "connect", "--json", "--tls", "--insecure"];
+    let ran = bed.run_in(&network, &[&program[..], &["-4", "target.test:443"]].concat());
+    let document: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(document["exit_code"], 0, "{document:#}");
+    let kinds = document["why"].to_string();
+    assert!(!kinds.contains("tls_server_time"), "{document:#}");
+    assert!(document["tcp_info"]["rtt_us"].as_u64().unwrap() >= 400_000, "{document:#}");
 }

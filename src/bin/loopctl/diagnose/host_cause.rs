@@ -185,6 +185,18 @@ pub(crate) fn interface_states(report: &Report) -> String {
     if states.is_empty() { "no interface beside `lo`".to_owned() } else { states.join(", ") }
 }
 
+/// NAT64 of this network (RFC 7050), if it is known whether there is one.
+pub(crate) fn nat64_text(report: &Report, attempt: &Attempt) -> Option<String> {
+    let to = attempt.address.as_inet()?;
+    Some(match report.nat64_of(to.ip())? {
+        Some(ip) => {
+            let ip = SocketAddr::from((ip, to.port()));
+            format!("the NAT64 prefix of this network makes it `{ip}`")
+        }
+        None => "its name servers know no NAT64 prefix (RFC 7050)".to_owned(),
+    })
+}
+
 /// Addresses of this host of a family, without loopback.
 pub(crate) fn own_addresses(report: &Report, family: Family) -> String {
     /// A host with more addresses has a tool to list them.

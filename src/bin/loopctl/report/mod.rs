@@ -7,6 +7,7 @@ mod cost;
 pub(crate) mod family;
 pub(crate) mod name_probe;
 pub(crate) mod names;
+pub(crate) mod nat64;
 pub(crate) mod order;
 pub(crate) mod path;
 pub(crate) mod prediction;

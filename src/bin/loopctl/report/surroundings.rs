@@ -1,6 +1,6 @@
 //! State of this host around a connection: interfaces, local ports, proxy variables.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use loopctl::Interface;
@@ -21,6 +21,8 @@ pub(crate) struct Surroundings {
     pub(crate) proxy: Option<Proxy>,
     /// Connections that full accept queues of this host dropped during the run, as far as that is known.
     pub(crate) listen_overflows: Option<u64>,
+    /// IPv6 addresses of the name that shows a NAT64 prefix; `None` if it was not asked for.
+    pub(crate) nat64: Option<Vec<Ipv6Addr>>,
     /// Stalls of this process, in the order of time.
     pub(crate) stalls: Vec<Stall>,
 }

@@ -1,5 +1,6 @@
 //! `loopctl connect`: request to events to report.
 
+mod ask_nat64;
 mod compare;
 mod names;
 mod path;

@@ -74,6 +74,7 @@ impl Session {
         let this = Try { target, session, known: None, timeout, race };
         let mut report = self.race_once(event_loop, &this).await;
         self.ask_again(event_loop, &this, &mut report).await;
+        self.ask_nat64(event_loop, &mut report).await;
         report
     }
 

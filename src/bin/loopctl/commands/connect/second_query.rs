@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// A client whose queries are not part of the report.
-    fn plain_client(&self, event_loop: &LoopHandle, via: Via) -> Option<DnsClient> {
+    pub(super) fn plain_client(&self, event_loop: &LoopHandle, via: Via) -> Option<DnsClient> {
         let dns = self.request.race.dns.as_ref().filter(|_| via == Via::Dns)?;
         let builder = DnsClient::system().ok()?;
         dns_client::client(event_loop, builder, &dns.servers, MAX_WAIT).ok()

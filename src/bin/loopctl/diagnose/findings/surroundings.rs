@@ -9,10 +9,10 @@ use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind};
 use crate::config::proxy::{Proxy, ProxyClients};
 use crate::diagnose::cause::ip_text;
 use crate::diagnose::host_cause::{
-    HostCause, host_cause, interface_names, interface_states, own_addresses, route_text,
+    HostCause, host_cause, interface_names, interface_states, nat64_text, own_addresses, route_text,
 };
 use crate::report::family::FamilyNames as _;
-use crate::report::{Attempt, Report};
+use crate::report::{Attempt, Report, nat64};
 
 /// Findings about each failed attempt, then about the environment.
 pub(super) fn surroundings_findings(report: &Report) -> Vec<Finding> {
@@ -67,8 +67,11 @@ fn words(
         ),
         HostCause::NoAddress(family) => {
             let (family, states) = (family.ip_version(), interface_states(report));
-            let text =
-                format!("`{address}`: this host has no {family} address and no route ({states})");
+            let nat64 =
+                nat64_text(report, attempt).map_or_else(String::new, |it| format!("; {it}"));
+            let text = format!(
+                "`{address}`: this host has no {family} address and no route ({states}){nat64}"
+            );
             (FindingKind::NoAddress, text)
         }
         HostCause::NoInterface(name) => {
@@ -132,6 +135,11 @@ fn evidence(report: &Report, attempt: &Attempt, cause: &HostCause<'_>) -> Vec<Ev
             let text = format!("interfaces: {}", interface_states(report));
             evidence.push(EvidenceSource::Routes.says(text));
         }
+    }
+    if let (HostCause::NoAddress(_), Some(known)) = (cause, &report.surroundings.nat64) {
+        let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        evidence.push(EvidenceSource::Names.says(format!("AAAA of {}: {known}", nat64::NAME)));
     }
     evidence
 }

@@ -4,7 +4,7 @@ use loopctl::plan::Family;
 
 use crate::diagnose::cause::ip_text;
 use crate::diagnose::host_cause::{
-    HostCause, host_cause, interface_names, interface_states, own_addresses, route_text,
+    HostCause, host_cause, interface_names, interface_states, nat64_text, own_addresses, route_text,
 };
 use crate::report::Report;
 use crate::report::family::FamilyNames as _;
@@ -29,11 +29,12 @@ pub(super) fn hint_for_host(report: &Report) -> Option<String> {
         HostCause::NoCarrier(name) => format!(
             "interface `{name}` has no carrier: check its cable or its peer (`ip link show {name}`)"
         ),
-        HostCause::NoAddress(family) => format!(
-            "this host has no {} address beside loopback: {}",
-            family.ip_version(),
-            interface_states(report)
-        ),
+        HostCause::NoAddress(family) => {
+            let (family, states) = (family.ip_version(), interface_states(report));
+            let nat64 = nat64_text(report, &report.attempts[number]);
+            let nat64 = nat64.map_or_else(String::new, |it| format!("; {it}"));
+            format!("this host has no {family} address beside loopback: {states}{nat64}")
+        }
         HostCause::NoInterface(name) => format!(
             "there is no interface `{name}`; the interfaces here are: {}",
             interface_names(report)

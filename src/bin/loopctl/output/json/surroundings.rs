@@ -13,6 +13,7 @@ pub(crate) fn surroundings(report: &Report) -> Option<Surroundings> {
     Some(Surroundings {
         interfaces: around.interfaces.iter().map(interface).collect(),
         local_ports: ports.map(|it| LocalPorts { first: *it.start(), last: *it.end() }),
+        nat64: around.nat64.as_ref().map(|known| known.iter().map(ToString::to_string).collect()),
         proxy: around
             .proxy
             .as_ref()

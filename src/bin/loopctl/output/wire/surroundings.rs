@@ -13,6 +13,9 @@ pub(crate) struct Surroundings {
     pub(crate) interfaces: Vec<Interface>,
     /// Ports that the kernel chooses for sockets without one.
     pub(crate) local_ports: Option<LocalPorts>,
+    /// IPv6 addresses of ipv4only.arpa, which show a NAT64 prefix (RFC 7050); empty: there is none; null: not asked,
+    /// or without an answer.
+    pub(crate) nat64: Option<Vec<String>>,
     /// Proxy that HTTP clients would use for the target; this program does not.
     pub(crate) proxy: Option<Proxy>,
 }
