@@ -31,6 +31,9 @@ _loopctl() {
             loopctl,demo)
                 cmd="loopctl__subcmd__demo"
                 ;;
+            loopctl,help)
+                cmd="loopctl__subcmd__help"
+                ;;
             loopctl,listen)
                 cmd="loopctl__subcmd__serve"
                 ;;
@@ -53,7 +56,7 @@ _loopctl() {
 
     case "${cmd}" in
         loopctl)
-            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help --version connect serve listen control resolve sendfile demo report completions __generate"
+            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help --version connect serve listen control resolve sendfile demo help report completions __generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -144,7 +147,7 @@ _loopctl() {
             ;;
         loopctl__subcmd__connect)
             opts="-s -I -k -u -r -c -i -w -D -4 -6 -v -q -h --targets --concurrency --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --prefer --success --resolve --via --server --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --all --compare --path --probes --max-hops --udp --relay --idle-timeout --require --fail-on-fallback --max-cost --count --interval --fresh-dns --histogram --wait --csv --plain --prom --tcp-info --report --timestamps --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+            if [[ ${cur} == -* || ( -z ${cur} && ${COMP_CWORD} -eq 2 ) ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -158,7 +161,7 @@ _loopctl() {
                     return 0
                     ;;
                 --policy)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "hev3 rfc8305 asyncio curl curl-7.88 node go chrome chrome-hev3 firefox firefox-nightly trio sequential simultaneous" -- "${cur}"))
                     return 0
                     ;;
                 --happy-eyeballs)
@@ -210,11 +213,11 @@ _loopctl() {
                     return 0
                     ;;
                 --interface)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(command ls /sys/class/net 2>/dev/null)" -- "${cur}"))
                     return 0
                     ;;
                 -I)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(command ls /sys/class/net 2>/dev/null)" -- "${cur}"))
                     return 0
                     ;;
                 --ttl)
@@ -334,7 +337,12 @@ _loopctl() {
                     return 0
                     ;;
                 *)
-                    COMPREPLY=()
+                    if declare -F _known_hosts_real >/dev/null ; then
+                        _known_hosts_real -- "${cur}"
+                    else
+                        COMPREPLY=($(compgen -A hostname -- "${cur}"))
+                    fi
+                    return 0
                     ;;
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -378,7 +386,7 @@ _loopctl() {
             fi
             case "${prev}" in
                 --policy)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "hev3 rfc8305 asyncio curl curl-7.88 node go chrome chrome-hev3 firefox firefox-nightly trio sequential simultaneous" -- "${cur}"))
                     return 0
                     ;;
                 --happy-eyeballs)
@@ -405,6 +413,36 @@ _loopctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --qlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --slow-callback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        loopctl__subcmd__help)
+            opts="-4 -6 -v -q -h --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --qlog)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -584,7 +622,7 @@ _loopctl() {
                     return 0
                     ;;
                 --policy)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "hev3 rfc8305 asyncio curl curl-7.88 node go chrome chrome-hev3 firefox firefox-nightly trio sequential simultaneous" -- "${cur}"))
                     return 0
                     ;;
                 --happy-eyeballs)
@@ -636,11 +674,11 @@ _loopctl() {
                     return 0
                     ;;
                 --interface)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(command ls /sys/class/net 2>/dev/null)" -- "${cur}"))
                     return 0
                     ;;
                 -I)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "$(command ls /sys/class/net 2>/dev/null)" -- "${cur}"))
                     return 0
                     ;;
                 --ttl)
@@ -818,7 +856,7 @@ _loopctl() {
                     return 0
                     ;;
                 --fault)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "accept-delay= delay= close reset half-close stall-after= reset-after= slice= rate= backlog tls-stall tls-close tls-wrong-name tls-expired tls-bare-fin" -- "${cur}"))
                     return 0
                     ;;
                 --faults)

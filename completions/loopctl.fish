@@ -47,12 +47,26 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "control" -d 'Show o
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "resolve" -d 'Resolve names through the system and name servers, in the order a connection would try them'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "sendfile" -d 'Send a file over a connection with sendfile(2); measure and verify the transfer'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "help" -d 'Show help of a command, or of one group of its flags'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "report" -d 'Show JSON documents of loopctl as text, an HTML page or an SVG image'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Print shell completions'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write shell completions, man pages and JSON schemas'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l targets -d 'Read targets from FILE, one per line; `#` starts a comment; `-` is standard input' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l concurrency -d 'Maximum number of targets in progress at the same time' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l policy -d 'Race by the rules of a standard or client; other flags override them [default: hev3]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l policy -d 'Race by the rules of a standard or client; other flags override them [default: hev3]' -r -f -a "hev3\t''
+rfc8305\t''
+asyncio\t''
+curl\t''
+curl-7.88\t''
+node\t''
+go\t''
+chrome\t''
+chrome-hev3\t''
+firefox\t''
+firefox-nightly\t''
+trio\t''
+sequential\t''
+simultaneous\t''"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l happy-eyeballs -d 'Connection Attempt Delay; 0 starts all attempts at once; `off` tries one at a time [default: 250ms, or from the policy]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l resolution-delay -d 'Wait this long for AAAA after A has answered; queries each family separately [default: 50ms, or from the policy]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l interleave -d 'First Address Family Count (RFC 8305 section 4); 0 keeps the resolver\'s order [default: 1, with `off` 0, or from the policy]' -r
@@ -66,9 +80,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l via -d 'Reso
 dns\t'Name servers; the report lists every query'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l server -d 'Query this name server instead of those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s s -l source -d 'Connect from this local address; give one per family to cover both' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s I -l interface -d 'Connect through this network interface' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s I -l interface -d 'Connect through this network interface' -r -f -a "(__fish_print_interfaces)"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l ttl -d 'Time To Live (IPv6: hop limit) of outgoing packets' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l dscp -d 'Differentiated Services Code Point of outgoing packets (RFC 2474)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l dscp -d 'Differentiated Services Code Point of outgoing packets (RFC 2474): a number, or EF, AF41, CS6...' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l mark -d 'Mark for routing and firewall rules of this host (SO_MARK)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l keepalive -d 'Probe an idle connection after IDLE, then every INTVL, CNT times [defaults: 2h, 75s, 9]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l starttls -d 'Start TLS inside a plain-text protocol (STARTTLS)' -r -f -a "smtp\t'RFC 3207'
@@ -164,7 +178,21 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l idle-timeout -
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Inject a fault: [up:|down:]KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault -d 'Inject a fault: [up:|down:]KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r -f -a "accept-delay=\t''
+delay=\t''
+close\t''
+reset\t''
+half-close\t''
+stall-after=\t''
+reset-after=\t''
+slice=\t''
+rate=\t''
+backlog\t''
+tls-stall\t''
+tls-close\t''
+tls-wrong-name\t''
+tls-expired\t''
+tls-bare-fin\t''"
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l faults -d 'Read the faults from FILE, one a line, and again on SIGHUP' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l control -d 'Let `loopctl control` show and replace the faults while the server runs; only this user can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand serve" -l fault-seed -d 'Seed for the random choices of faults; the summary of a run shows its seed' -r
@@ -225,7 +253,21 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l idle-timeout 
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l rate -d 'Maximum rate of each connection, in each direction: 1MiB/s, 64kB/s' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l allow -d 'Accept clients of this network only; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l grace -d 'Time for clients to finish after SIGINT or SIGTERM' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Inject a fault: [up:|down:]KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault -d 'Inject a fault: [up:|down:]KIND[=VALUE][~JITTER][@PERCENT]; repeatable' -r -f -a "accept-delay=\t''
+delay=\t''
+close\t''
+reset\t''
+half-close\t''
+stall-after=\t''
+reset-after=\t''
+slice=\t''
+rate=\t''
+backlog\t''
+tls-stall\t''
+tls-close\t''
+tls-wrong-name\t''
+tls-expired\t''
+tls-bare-fin\t''"
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l faults -d 'Read the faults from FILE, one a line, and again on SIGHUP' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l control -d 'Let `loopctl control` show and replace the faults while the server runs; only this user can connect' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand listen" -l fault-seed -d 'Seed for the random choices of faults; the summary of a run shows its seed' -r
@@ -313,7 +355,20 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l rate -d 'Ma
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l checksum -d 'Print the checksum of the bytes sent, as sha256sum and b3sum do; with --resume, of the whole file' -r -f -a "sha256\t'SHA-256, in the format of sha256sum(1)'
 blake3\t'BLAKE3, in the format of b3sum(1)'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l idle-timeout -d 'Stop when the peer has accepted no data for this long; exit status 28' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l policy -d 'Race by the rules of a standard or client; other flags override them [default: hev3]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l policy -d 'Race by the rules of a standard or client; other flags override them [default: hev3]' -r -f -a "hev3\t''
+rfc8305\t''
+asyncio\t''
+curl\t''
+curl-7.88\t''
+node\t''
+go\t''
+chrome\t''
+chrome-hev3\t''
+firefox\t''
+firefox-nightly\t''
+trio\t''
+sequential\t''
+simultaneous\t''"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l happy-eyeballs -d 'Connection Attempt Delay; 0 starts all attempts at once; `off` tries one at a time [default: 250ms, or from the policy]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l resolution-delay -d 'Wait this long for AAAA after A has answered; queries each family separately [default: 50ms, or from the policy]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l interleave -d 'First Address Family Count (RFC 8305 section 4); 0 keeps the resolver\'s order [default: 1, with `off` 0, or from the policy]' -r
@@ -327,9 +382,9 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l via -d 'Res
 dns\t'Name servers; the report lists every query'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l server -d 'Query this name server instead of those of resolv.conf(5): [udp|tcp|tls|https://]HOST[:PORT]; repeatable' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s s -l source -d 'Connect from this local address; give one per family to cover both' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s I -l interface -d 'Connect through this network interface' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s I -l interface -d 'Connect through this network interface' -r -f -a "(__fish_print_interfaces)"
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l ttl -d 'Time To Live (IPv6: hop limit) of outgoing packets' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l dscp -d 'Differentiated Services Code Point of outgoing packets (RFC 2474)' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l dscp -d 'Differentiated Services Code Point of outgoing packets (RFC 2474): a number, or EF, AF41, CS6...' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l mark -d 'Mark for routing and firewall rules of this host (SO_MARK)' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l keepalive -d 'Probe an idle connection after IDLE, then every INTVL, CNT times [defaults: 2h, 75s, 9]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l starttls -d 'Start TLS inside a plain-text protocol (STARTTLS)' -r -f -a "smtp\t'RFC 3207'
@@ -373,7 +428,20 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s v -l verbos
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s q -l quiet -d 'Print nothing; report by exit status only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand sendfile" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l policy -d 'Race by the rules of a standard or client; other flags override them [default: hev3]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l policy -d 'Race by the rules of a standard or client; other flags override them [default: hev3]' -r -f -a "hev3\t''
+rfc8305\t''
+asyncio\t''
+curl\t''
+curl-7.88\t''
+node\t''
+go\t''
+chrome\t''
+chrome-hev3\t''
+firefox\t''
+firefox-nightly\t''
+trio\t''
+sequential\t''
+simultaneous\t''"
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l happy-eyeballs -d 'Connection Attempt Delay; 0 starts all attempts at once; `off` tries one at a time [default: 250ms, or from the policy]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l resolution-delay -d 'Wait this long for AAAA after A has answered; queries each family separately [default: 50ms, or from the policy]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l interleave -d 'First Address Family Count (RFC 8305 section 4); 0 keeps the resolver\'s order [default: 1, with `off` 0, or from the policy]' -r
@@ -396,6 +464,21 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s v -l verbose -d
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s q -l quiet -d 'Print nothing; report by exit status only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l json -d 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l ndjson -d 'Print every event as one line of JSON as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l no-progress -d 'Do not show progress on the terminal'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s v -l verbose -d 'Print attempts as they happen; twice: also events of the event loop'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s q -l quiet -d 'Print nothing; report by exit status only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l format -d 'Format [default: from the ending of --output, or text]' -r -f -a "text\t'Text for a terminal'
 html\t'One HTML file, without scripts and without anything from elsewhere'
 svg\t'One SVG image with title, charts and reasons'"
@@ -445,3 +528,4 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s v -l verb
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s q -l quiet -d 'Print nothing; report by exit status only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand __generate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -a "(__fish_print_hostnames)"

@@ -52,14 +52,14 @@ impl LoopHandle {
     fn drop_batch(&self) -> bool {
         let core = self.core();
         let remote_jobs = core.remote.drain();
-        let jobs = std::mem::take(&mut *core.ready.borrow_mut());
+        let jobs = core.ready.borrow_mut().take();
         let timers = core.timers.borrow_mut().drain();
         let had_any = !(remote_jobs.is_empty() && jobs.is_empty() && timers.is_empty());
         let jobs = remote_jobs.into_iter().map(Job::from).chain(jobs);
         jobs.for_each(|job| self.call_or_report(|| job.discard()));
         for action in timers {
             self.call_or_report(|| match action {
-                TimerAction::Run(job) => job.discard(),
+                TimerAction::Run(call) => call.cancel(),
                 TimerAction::Wake(waker) => drop(waker),
             });
         }

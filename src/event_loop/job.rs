@@ -2,9 +2,10 @@
 //!
 //! | job | trait | implemented by | held by |
 //! |---|---|---|---|
-//! | `Call` | [`Run`] | callbacks, readers and writers, signal handlers, transports | [`Handle`], [`TimerHandle`] |
+//! | `Call` | none | callbacks of `call_soon`, stored in the queue | [`Handle`] |
+//! | `Run` | [`Run`] | timers, readers and writers, signal handlers, transports | [`Handle`], [`TimerHandle`] |
 //! | `ThreadsafeCall` | [`RunThreadsafe`] | callbacks from other threads | [`RemoteHandle`](super::RemoteHandle) |
-//! | `Step` | [`Describe`] | the metadata of a task, for reports; async-task runs the step itself | [`Task`](crate::Task) |
+//! | `Step` | none | async-task; [`StepOwner`] names its task in reports | [`Task`](crate::Task) |
 //! | `Main` | none | the future of `run_until_complete` | the run |
 
 use std::any::type_name;
@@ -17,23 +18,36 @@ use std::time::Instant;
 
 use super::LoopHandle;
 use super::panic::{PanicError, Payload, catch};
+use super::ready::{Call, CallDescription, QueuedCall};
+use super::remote::Remote;
 use crate::BoxError;
 use crate::plan::TimerKey;
 
 /// Entry of the ready queue.
 pub(crate) enum Job {
-    Call(Rc<dyn Run>),
+    Call(Call),
+    Run(Rc<dyn Run>),
     ThreadsafeCall(Arc<dyn RunThreadsafe>),
     Step(Step),
+    /// A callback that was cancelled; its place in the queue stays.
+    Cancelled,
     /// The future given to `run_until_complete`.
     Main,
 }
 
 /// Step of a task: one poll of its future. The loop only runs it; `task` schedules it.
-pub(crate) type Step = async_task::Runnable<Arc<dyn Describe>>;
+pub(crate) type Step = async_task::Runnable<StepOwner>;
+
+/// Task of a step: the loop on which it runs, and its description for reports.
+pub(crate) struct StepOwner {
+    pub(crate) remote: Remote,
+    pub(crate) slot: u32,
+    /// Reference that can still describe the task in this slot after it has ended.
+    pub(crate) reference: fn(&LoopHandle, u32) -> Rc<dyn Describe>,
+}
 
 /// Description of the task of a step, for reports.
-pub(crate) trait Describe: Send + Sync {
+pub(crate) trait Describe {
     fn describe(&self) -> JobInfo;
 }
 
@@ -134,28 +148,27 @@ impl fmt::Display for JobInfo {
     }
 }
 
-/// Scheduled callback, in one allocation.
-pub(crate) struct Callback<F> {
+/// Callback of a timer, in one allocation.
+pub(crate) struct TimerCallback<F> {
     call: Cell<Option<F>>,
     cancelled: Cell<bool>,
-    kind: JobKind,
     origin: &'static Location<'static>,
 }
 
-impl<F> Callback<F> {
-    pub(crate) fn new(kind: JobKind, origin: &'static Location<'static>, call: F) -> Rc<Self> {
-        Rc::new(Self { call: Cell::new(Some(call)), cancelled: Cell::new(false), kind, origin })
+impl<F> TimerCallback<F> {
+    pub(crate) fn new(origin: &'static Location<'static>, call: F) -> Rc<Self> {
+        Rc::new(Self { call: Cell::new(Some(call)), cancelled: Cell::new(false), origin })
     }
 }
 
-impl<F: FnOnce() -> O, O: CallbackOutput> Run for Callback<F> {
+impl<F: FnOnce() -> O, O: CallbackOutput> Run for TimerCallback<F> {
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
         self.call.take().map_or(Ok(()), |call| call().into_result())
     }
 
     fn info(&self, _: Option<&'static str>) -> JobInfo {
         JobInfo {
-            kind: self.kind,
+            kind: JobKind::Timer,
             name: short_type_name::<F>().to_owned(),
             origin: Some(self.origin),
         }
@@ -182,7 +195,8 @@ impl Job {
     /// Runs the job. A panic becomes a failure, so that the loop survives it.
     pub(crate) fn run(self, main: &mut dyn FnMut()) -> Result<(), Box<Failure>> {
         match self {
-            Self::Call(call) => {
+            Self::Call(mut call) => outcome(catch(|| call.run()), || call.description().info()),
+            Self::Run(call) => {
                 outcome(catch(|| Rc::clone(&call).run()), || call.info(call.subject()))
             }
             Self::ThreadsafeCall(call) => outcome(catch(|| call.run()), || call.info()),
@@ -190,6 +204,7 @@ impl Job {
                 step.run();
                 Ok(())
             }
+            Self::Cancelled => Ok(()),
             Self::Main => {
                 main();
                 Ok(())
@@ -201,21 +216,29 @@ impl Job {
     /// step drops its future, and its panic is caught there.
     pub(crate) fn discard(self) {
         match self {
-            Self::Call(call) => call.cancel(),
+            Self::Call(call) => drop(call),
+            Self::Run(call) => call.cancel(),
             Self::ThreadsafeCall(call) => drop(call.cancel()),
             Self::Step(step) => drop(step.run()),
-            Self::Main => {}
+            Self::Cancelled | Self::Main => {}
         }
     }
 
     /// Reference that can still describe the job after it has run.
-    pub(crate) fn label(&self, main_origin: &'static Location<'static>) -> Label {
-        match self {
-            Self::Call(call) => Label::Call(Rc::clone(call), call.subject()),
+    ///
+    /// Returns `None` for a callback that was cancelled.
+    pub(crate) fn label(&self, event_loop: &LoopHandle) -> Option<Label> {
+        Some(match self {
+            Self::Call(call) => Label::Call(call.description()),
+            Self::Run(call) => Label::Run(Rc::clone(call), call.subject()),
             Self::ThreadsafeCall(call) => Label::ThreadsafeCall(Arc::clone(call)),
-            Self::Step(step) => Label::Step(Arc::clone(step.metadata())),
-            Self::Main => Label::Main(main_origin),
-        }
+            Self::Step(step) => {
+                let owner = step.metadata();
+                Label::Step((owner.reference)(event_loop, owner.slot))
+            }
+            Self::Cancelled => return None,
+            Self::Main => Label::Main(event_loop.diagnostics().main_origin()),
+        })
     }
 }
 
@@ -236,16 +259,18 @@ fn outcome(
 /// Cheap reference to a job, which is formatted only for a report.
 #[derive(Clone)]
 pub(crate) enum Label {
-    Call(Rc<dyn Run>, Option<&'static str>),
+    Call(CallDescription),
+    Run(Rc<dyn Run>, Option<&'static str>),
     ThreadsafeCall(Arc<dyn RunThreadsafe>),
-    Step(Arc<dyn Describe>),
+    Step(Rc<dyn Describe>),
     Main(&'static Location<'static>),
 }
 
 impl Label {
     pub(crate) fn info(&self) -> JobInfo {
         match self {
-            Self::Call(call, subject) => call.info(*subject),
+            Self::Call(call) => call.info(),
+            Self::Run(call, subject) => call.info(*subject),
             Self::ThreadsafeCall(call) => call.info(),
             Self::Step(task) => task.describe(),
             Self::Main(origin) => {
@@ -270,17 +295,37 @@ impl Label {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Handle(pub(crate) Rc<dyn Run>);
+pub struct Handle(Scheduled);
+
+#[derive(Clone)]
+enum Scheduled {
+    Once(QueuedCall),
+    Often(Rc<dyn Run>),
+}
 
 impl Handle {
+    pub(crate) fn queued(call: QueuedCall) -> Self {
+        Self(Scheduled::Once(call))
+    }
+
+    pub(crate) fn watcher(watcher: Rc<dyn Run>) -> Self {
+        Self(Scheduled::Often(watcher))
+    }
+
     /// Cancels the call if it has not begun, and frees the callback's captures. Has no effect the second time.
     pub fn cancel(&self) {
-        self.0.cancel();
+        match &self.0 {
+            Scheduled::Once(call) => call.cancel(),
+            Scheduled::Often(watcher) => watcher.cancel(),
+        }
     }
 
     /// Whether [`cancel`](Self::cancel) was called, or the loop was closed before the callback could run.
     pub fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
+        match &self.0 {
+            Scheduled::Once(call) => call.is_cancelled(),
+            Scheduled::Often(watcher) => watcher.is_cancelled(),
+        }
     }
 }
 
@@ -289,7 +334,11 @@ impl fmt::Debug for Handle {
         if self.is_cancelled() {
             return f.write_str("<Handle cancelled>");
         }
-        fmt::Display::fmt(&self.0.info(None), f)
+        let info = match &self.0 {
+            Scheduled::Once(call) => call.info(),
+            Scheduled::Often(watcher) => watcher.info(None),
+        };
+        fmt::Display::fmt(&info, f)
     }
 }
 

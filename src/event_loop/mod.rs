@@ -12,12 +12,12 @@ mod loop_local;
 mod panic;
 mod reactor;
 mod readers;
+mod ready;
 mod remote;
 mod signal;
 mod turn;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::Location;
@@ -40,7 +40,7 @@ pub use signal::SignalWait;
 pub use turn::EnteredLoop;
 
 pub(crate) use clock::deadline;
-pub(crate) use job::{Describe, Job, Run, Step, short_type_name};
+pub(crate) use job::{Describe, Job, Run, Step, StepOwner, short_type_name};
 pub(crate) use loop_local::LoopLocal;
 pub(crate) use panic::{PanicError, Payload, catch};
 pub(crate) use reactor::{Interest, Readiness, Registration, Source};
@@ -50,9 +50,10 @@ use clock::LoopClock;
 use closing::Closing;
 use debug::Diagnostics;
 use errors::Handlers;
-use job::Callback;
+use job::TimerCallback;
 use loop_local::LoopLocals;
 use reactor::Reactor;
+use ready::{QueuedCall, ReadyQueue, Ticket};
 
 /// Event loop, as in asyncio: it owns the poller, the queues and the clock. It stays on one thread.
 ///
@@ -83,7 +84,7 @@ pub struct LoopHandle(Rc<Core>);
 /// State of a loop. Other layers use it through the methods of [`LoopHandle`].
 struct Core {
     clock: LoopClock,
-    ready: RefCell<VecDeque<Job>>,
+    ready: RefCell<ReadyQueue>,
     timers: RefCell<Timers<TimerAction>>,
     reactor: Reactor,
     remote: Remote,
@@ -95,8 +96,8 @@ struct Core {
 
 /// Action of a timer at its deadline.
 pub(crate) enum TimerAction {
-    /// Add the job to the ready queue.
-    Run(Job),
+    /// Add the callback to the ready queue.
+    Run(Rc<dyn Run>),
     /// Wake a task, so that its step runs in the same turn.
     Wake(Waker),
 }
@@ -156,6 +157,21 @@ fn local_loop(id: u64) -> Option<LoopHandle> {
         loops.borrow().iter().find(|(known, _)| *known == id)?.1.upgrade().map(LoopHandle)
     };
     LOOPS.try_with(find).ok().flatten()
+}
+
+/// Queues a step of a task if this loop is running on this thread. Otherwise it returns the step.
+fn push_on_running_loop(id: u64, step: Step) -> Result<(), Step> {
+    let mut step = Some(step);
+    let push = |running: &RefCell<Option<LoopHandle>>| match &*running.borrow() {
+        Some(event_loop) if event_loop.0.remote.id() == id => {
+            let Some(step) = step.take() else { return };
+            event_loop.0.ready.borrow_mut().push(Job::Step(step));
+        }
+        _ => {}
+    };
+    // Not possible while the thread ends; then the step is returned.
+    let _ = RUNNING.try_with(push);
+    step.map_or(Ok(()), Err)
 }
 
 /// Returns the loop that is running on this thread; asyncio's `get_running_loop`.
@@ -389,9 +405,7 @@ impl LoopHandle {
     /// ```
     #[track_caller]
     pub fn call_soon<O: CallbackOutput>(&self, call: impl FnOnce() -> O + 'static) -> Handle {
-        let job = Callback::new(JobKind::Call, Location::caller(), call);
-        self.push(Job::Call(Rc::clone(&job) as Rc<dyn Run>));
-        Handle(job)
+        Handle::queued(QueuedCall::new(self, Location::caller(), call))
     }
 
     /// Runs `call` after `delay`, never earlier; asyncio's `call_later`.
@@ -434,8 +448,8 @@ impl LoopHandle {
         when: Instant,
         call: impl FnOnce() -> O + 'static,
     ) -> TimerHandle {
-        let job = Callback::new(JobKind::Timer, Location::caller(), call);
-        let key = self.schedule(when, TimerAction::Run(Job::Call(Rc::clone(&job) as Rc<dyn Run>)));
+        let job = TimerCallback::new(Location::caller(), call);
+        let key = self.schedule(when, TimerAction::Run(Rc::clone(&job) as Rc<dyn Run>));
         TimerHandle { job, event_loop: self.clone(), key, when }
     }
 
@@ -484,10 +498,16 @@ impl LoopHandle {
 
     /// Queues a job. On a closed loop the job is dropped and counts as cancelled.
     pub(crate) fn push(&self, job: Job) {
-        self.0.ready.borrow_mut().push_back(job);
+        self.enqueue(job);
+    }
+
+    #[inline]
+    fn enqueue(&self, job: Job) -> Ticket {
+        let ticket = self.0.ready.borrow_mut().push(job);
         if self.is_closed() {
             self.drop_jobs();
         }
+        ticket
     }
 
     pub(crate) fn schedule(&self, when: Instant, action: TimerAction) -> TimerKey {

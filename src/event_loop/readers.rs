@@ -140,7 +140,7 @@ impl LoopHandle {
         watcher.registration.replace(Some(registration));
         let key = (fd.as_fd().as_raw_fd(), interest);
         self.local::<Watchers>().0.borrow_mut().insert(key, Rc::clone(&watcher) as Rc<dyn Run>);
-        Ok(Handle(watcher))
+        Ok(Handle::watcher(watcher))
     }
 
     fn remove_watcher(&self, fd: &impl AsFd, interest: Interest) -> bool {
@@ -164,7 +164,7 @@ impl LoopLocal for Watchers {
 impl<F: FnMut() -> O + 'static, O: CallbackOutput> Source for Watcher<F> {
     fn ready(self: Rc<Self>, event_loop: &LoopHandle, _: Readiness) {
         if !self.is_queued.replace(true) {
-            event_loop.push(Job::Call(self));
+            event_loop.push(Job::Run(self));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Jobs from other threads: the only part of a loop that is shared between threads.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::job::{CallbackOutput, Job, JobInfo, JobKind, RunThreadsafe, Step, short_type_name};
 use super::reactor::Wakeup;
-use super::{LoopHandle, local_loop};
+use super::ready::ReadyQueue;
+use super::{LoopHandle, local_loop, push_on_running_loop};
 use crate::BoxError;
 
 /// Handle for other threads, which schedules callbacks on a loop.
@@ -163,10 +163,12 @@ impl Remote {
     /// assert!(remote.call_soon_threadsafe(|| ()).is_err());
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[inline]
     pub fn is_closed(&self) -> bool {
         self.0.closed.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(crate) fn id(&self) -> u64 {
         self.0.id
     }
@@ -190,11 +192,17 @@ impl Remote {
         self.0.closed.store(true, Ordering::Release);
     }
 
-    /// Queues a step of a task, on any thread.
-    pub(crate) fn schedule(&self, step: Step) {
-        match local_loop(self.id()) {
+    /// Queues a step of a task on its loop, on any thread.
+    pub(crate) fn schedule(step: Step) {
+        let id = step.metadata().remote.id();
+        let Err(step) = push_on_running_loop(id, step) else { return };
+        match local_loop(id) {
             Some(event_loop) => event_loop.push(Job::Step(step)),
-            None => drop(self.inject(RemoteJob::Step(step))),
+            None => {
+                let remote = step.metadata().remote.clone();
+                // Steps are accepted by a closed loop as well.
+                let _ = remote.inject(RemoteJob::Step(step));
+            }
         }
     }
 
@@ -224,7 +232,7 @@ impl Remote {
     }
 
     /// Moves the jobs that have arrived to the end of the ready queue.
-    pub(crate) fn collect(&self, ready: &mut VecDeque<Job>) {
+    pub(crate) fn collect(&self, ready: &mut ReadyQueue) {
         // Cleared before the jobs are taken, because a job that arrives afterwards has to wake the poller again.
         self.0.notified.store(false, Ordering::Release);
         ready.extend(self.injector().drain(..).map(Job::from));

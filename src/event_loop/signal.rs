@@ -178,7 +178,7 @@ fn drain(mut reader: &UnixStream) -> bool {
 impl Source for SignalPipe {
     fn ready(self: Rc<Self>, event_loop: &LoopHandle, _: Readiness) {
         if drain(&self.reader) {
-            event_loop.push(Job::Call(self));
+            event_loop.push(Job::Run(self));
         }
     }
 }

@@ -1,83 +1,87 @@
-//! Name, origin and state of a task, apart from its future.
+//! References to tasks: name, origin, cancellation.
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::rc::Rc;
+use std::task::Waker;
 
 use super::table::Tasks;
 use crate::event_loop::{Describe, JobInfo, JobKind, LoopHandle};
 
-/// Data that the task shares with its steps, which other threads may hold.
-#[derive(Debug)]
-pub(crate) struct TaskInfo {
-    pub(crate) number: u64,
-    pub(crate) slot: usize,
-    origin: &'static Location<'static>,
-    name: Mutex<Option<String>>,
-    cancelled: AtomicBool,
-    detached: AtomicBool,
-}
-
-impl TaskInfo {
-    pub(crate) fn new(number: u64, slot: usize, origin: &'static Location<'static>) -> Arc<Self> {
-        Arc::new(Self {
-            number,
-            slot,
-            origin,
-            name: Mutex::new(None),
-            cancelled: AtomicBool::new(false),
-            detached: AtomicBool::new(false),
-        })
-    }
-
-    pub(crate) fn name(&self) -> String {
-        let name = self.name.lock().unwrap_or_else(PoisonError::into_inner);
-        name.clone().unwrap_or_else(|| format!("Task-{}", self.number))
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// Records that the handle is gone, so a panic has to be reported.
-    pub(crate) fn detach(&self) {
-        self.detached.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_detached(&self) -> bool {
-        self.detached.load(Ordering::Relaxed)
-    }
-}
-
-impl Describe for TaskInfo {
-    fn describe(&self) -> JobInfo {
-        JobInfo { kind: JobKind::Task, name: self.name(), origin: Some(self.origin) }
-    }
-}
-
 /// Reference to a task without its output, as in the list of [`all_tasks`](LoopHandle::all_tasks).
-#[derive(Clone)]
 pub struct TaskRef {
     event_loop: LoopHandle,
-    info: Arc<TaskInfo>,
+    tasks: Rc<Tasks>,
+    slot: u32,
 }
 
 impl TaskRef {
-    pub(crate) fn new(event_loop: &LoopHandle, info: Arc<TaskInfo>) -> Self {
-        Self { event_loop: event_loop.clone(), info }
+    /// First reference to a new task.
+    pub(super) fn create(
+        event_loop: &LoopHandle,
+        tasks: &Rc<Tasks>,
+        origin: &'static Location<'static>,
+    ) -> Self {
+        let slot = tasks.insert(origin, event_loop.is_closed());
+        Self { event_loop: event_loop.clone(), tasks: Rc::clone(tasks), slot }
     }
 
-    pub(crate) fn handle(&self) -> &LoopHandle {
+    /// Another reference to the task in this slot.
+    pub(super) fn new(event_loop: &LoopHandle, tasks: &Rc<Tasks>, slot: u32) -> Self {
+        tasks.retain(slot);
+        Self { event_loop: event_loop.clone(), tasks: Rc::clone(tasks), slot }
+    }
+
+    /// Reference for reports about a step of the task in this slot.
+    pub(super) fn of_step(event_loop: &LoopHandle, slot: u32) -> Rc<dyn Describe> {
+        Rc::new(Self::new(event_loop, &event_loop.local(), slot))
+    }
+
+    pub(super) fn handle(&self) -> &LoopHandle {
         &self.event_loop
     }
 
-    pub(crate) fn info(&self) -> &TaskInfo {
-        &self.info
+    pub(super) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    pub(super) fn info(&self) -> JobInfo {
+        JobInfo { kind: JobKind::Task, name: self.name(), origin: Some(self.origin()) }
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.tasks.with(self.slot, |info| info.is_cancelled)
+    }
+
+    /// Returns whether the task was cancelled, and whether its waker is known.
+    pub(super) fn begin_step(&self) -> (bool, bool) {
+        self.tasks.with(self.slot, |info| (info.is_cancelled, info.has_waker()))
+    }
+
+    /// Records that the handle is gone, so a panic has to be reported.
+    pub(super) fn detach(&self) {
+        self.tasks.with(self.slot, |info| info.is_detached = true);
+    }
+
+    pub(super) fn is_detached(&self) -> bool {
+        self.tasks.with(self.slot, |info| info.is_detached)
+    }
+
+    /// Stores the waker, with which [`cancel`](Self::cancel) wakes the task.
+    pub(super) fn set_waker(&self, waker: &Waker) {
+        if self.tasks.set_waker(self.slot, waker.clone()) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Records that the future is gone.
+    pub(super) fn end(&self) {
+        self.tasks.end(self.slot);
+    }
+
+    /// Runs one step with this task as the current one.
+    pub(super) fn run_as_current<T>(&self, step: impl FnOnce() -> T) -> T {
+        self.tasks.run_as_current(self.slot, step)
     }
 
     /// Cancels the task, like [`Task::cancel`](super::Task::cancel).
@@ -92,7 +96,7 @@ impl TaskRef {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        self.event_loop.local::<Tasks>().cancel(&self.info)
+        self.tasks.cancel(self.slot)
     }
 
     /// Name of the task.
@@ -106,7 +110,10 @@ impl TaskRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn name(&self) -> String {
-        self.info.name()
+        self.tasks.with(self.slot, |info| match &info.name {
+            Some(name) => name.to_string(),
+            None => format!("Task-{}", info.number),
+        })
     }
 
     /// Sets the name of the task for reports.
@@ -121,7 +128,8 @@ impl TaskRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_name(&self, name: impl Into<String>) {
-        *self.info.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.into());
+        let name = Some(name.into().into_boxed_str());
+        self.tasks.with(self.slot, |info| info.name = name);
     }
 
     /// Line that created the task.
@@ -134,12 +142,30 @@ impl TaskRef {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn origin(&self) -> &'static Location<'static> {
-        self.info.origin
+        self.tasks.with(self.slot, |info| info.origin)
     }
 }
 
 impl fmt::Debug for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.info.describe(), f)
+        fmt::Display::fmt(&self.info(), f)
+    }
+}
+
+impl Describe for TaskRef {
+    fn describe(&self) -> JobInfo {
+        self.info()
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        Self::new(&self.event_loop, &self.tasks, self.slot)
+    }
+}
+
+impl Drop for TaskRef {
+    fn drop(&mut self) {
+        self.tasks.release(self.slot);
     }
 }

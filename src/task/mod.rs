@@ -13,18 +13,17 @@ mod yield_now;
 
 use std::cell::Cell;
 use std::fmt;
-use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::panic::{Location, resume_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use async_task::{Builder, FallibleTask};
+use pin_project_lite::pin_project;
 
 use crate::event_loop::{
-    Describe, ErrorContext, Job, LoopHandle, PanicError, Payload, Step, catch,
+    ErrorContext, Job, LoopHandle, PanicError, Payload, Remote, StepOwner, catch,
 };
 
 pub use asyncgen::{AsyncGenerator, TrackedGenerator};
@@ -40,7 +39,6 @@ pub(crate) use sleep::Alarm;
 pub use table::{LocalFuture, TaskFactory};
 pub(crate) use yield_now::yield_now;
 
-use info::TaskInfo;
 use table::{TableEntry, Tasks};
 
 /// Future that the loop runs on its own queue: asyncio's `Task`.
@@ -63,7 +61,7 @@ pub struct Task<T> {
     of_this_thread: PhantomData<Rc<()>>,
 }
 
-type Running<T> = FallibleTask<Result<T, NoOutput>, Arc<dyn Describe>>;
+type Running<T> = FallibleTask<Result<T, NoOutput>, StepOwner>;
 
 /// End of a task without an output.
 enum NoOutput {
@@ -97,7 +95,7 @@ impl LoopHandle {
     ) -> Task<T> {
         let tasks = self.local::<Tasks>();
         match tasks.factory() {
-            None => spawn(self, &tasks, origin, future, Some),
+            None => spawn(self, &tasks, origin, future, |output| Some(output)),
             Some(factory) => spawn(self, &tasks, origin, wrap(&factory, self, future), |it| it),
         }
     }
@@ -113,8 +111,8 @@ impl LoopHandle {
     /// # Ok::<(), loopctl::RunError>(())
     /// ```
     pub fn current_task(&self) -> Option<TaskRef> {
-        let info = self.local::<Tasks>().current()?;
-        Some(TaskRef::new(self, info))
+        let tasks = self.local::<Tasks>();
+        Some(TaskRef::new(self, &tasks, tasks.current()?))
     }
 
     /// Unfinished tasks, oldest first; asyncio's `all_tasks`.
@@ -128,8 +126,8 @@ impl LoopHandle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn all_tasks(&self) -> Vec<TaskRef> {
-        let alive = self.local::<Tasks>().alive();
-        alive.into_iter().map(|info| TaskRef::new(self, info)).collect()
+        let tasks = self.local::<Tasks>();
+        tasks.alive().into_iter().map(|slot| TaskRef::new(self, &tasks, slot)).collect()
     }
 
     /// Sets a function that wraps the future of every new task; asyncio's `set_task_factory`. `None` removes it.
@@ -190,53 +188,85 @@ fn spawn<F: Future + 'static, T: 'static>(
     tasks: &Rc<Tasks>,
     origin: &'static Location<'static>,
     future: F,
-    result: fn(F::Output) -> Option<T>,
+    result: impl Fn(F::Output) -> Option<T> + 'static,
 ) -> Task<T> {
-    let entry = TableEntry::new(event_loop, tasks, origin);
-    let reference = TaskRef::new(event_loop, Arc::clone(entry.info()));
-    let described = Arc::clone(entry.info()) as Arc<dyn Describe>;
+    let reference = TaskRef::create(event_loop, tasks, origin);
     let remote = event_loop.remote();
-    let (step, running) = Builder::new().metadata(described).spawn_local(
-        move |_| supervise(entry, future, result),
-        move |step: Step| remote.schedule(step),
-    );
-    tasks.set_waker(reference.info(), step.waker());
+    let owner = StepOwner { remote, slot: reference.slot(), reference: TaskRef::of_step };
+    let entry = TableEntry::new(reference.clone());
+    let future = |_: &StepOwner| Supervised { entry, result, future: Some(future) };
+    let (step, running) = Builder::new().metadata(owner).spawn_local(future, Remote::schedule);
     event_loop.push(Job::Step(step));
     Task { running: Some(running.fallible()), reference, of_this_thread: PhantomData }
 }
 
-/// Polls the future until it returns, panics or is cancelled, and drops it before the awaiting task is woken.
-async fn supervise<F: Future, T>(
-    entry: TableEntry,
-    future: F,
-    result: fn(F::Output) -> Option<T>,
+pin_project! {
+    /// Future of a task. It ends when the user's future returns, panics or is cancelled, and that one is dropped before
+    /// the awaiting task is woken.
+    struct Supervised<F, R> {
+        entry: TableEntry,
+        result: R,
+        #[pin]
+        future: Option<F>,
+    }
+}
+
+impl<F: Future, R: Fn(F::Output) -> Option<T>, T> Future for Supervised<F, R> {
+    type Output = Result<T, NoOutput>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let task = this.entry.task();
+        let (is_cancelled, has_waker) = task.begin_step();
+        if is_cancelled {
+            return Poll::Ready(end(task, this.future, Err(NoOutput::Cancelled)));
+        }
+        // Outside of the call, because a panic of the future's destructor must not drop the output.
+        let mut output = None;
+        let ran = task.run_as_current(|| {
+            catch(|| {
+                let Some(future) = this.future.as_mut().as_pin_mut() else { return };
+                if let Poll::Ready(value) = future.poll(cx) {
+                    output = Some(value);
+                    this.future.set(None);
+                }
+            })
+        });
+        let ended = match (ran, output) {
+            (Ok(()), None) => {
+                if !has_waker {
+                    task.set_waker(cx.waker());
+                }
+                return Poll::Pending;
+            }
+            (Ok(()), Some(value)) => (this.result)(value).ok_or(NoOutput::Cancelled),
+            (Err(payload), _) => Err(NoOutput::Panicked(payload)),
+        };
+        Poll::Ready(end(task, this.future, ended))
+    }
+}
+
+/// Drops the future, if it still exists, and passes on how the task has ended.
+fn end<F, T>(
+    task: &TaskRef,
+    mut future: Pin<&mut Option<F>>,
+    mut ended: Result<T, NoOutput>,
 ) -> Result<T, NoOutput> {
-    let mut future = pin!(Some(future));
-    let ended = poll_fn(|cx| {
-        let Some(future) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-        if entry.info().is_cancelled() || entry.handle().is_closed() {
-            return Poll::Ready(Err(NoOutput::Cancelled));
-        }
-        let polled = entry.run_as_current(|| catch(|| future.poll(cx)));
-        match polled {
-            Ok(poll) => poll.map(|output| result(output).ok_or(NoOutput::Cancelled)),
-            Err(payload) => Poll::Ready(Err(NoOutput::Panicked(payload))),
-        }
-    })
-    .await;
-    // Caught as well, because the future's values may panic when they are dropped.
-    let dropped = entry.run_as_current(|| catch(|| future.set(None)));
-    let ended = dropped.map_err(NoOutput::Panicked).and(ended);
-    if !entry.info().is_detached() {
+    if future.is_some() {
+        // Caught as well, because the future's values may panic when they are dropped.
+        let dropped = task.run_as_current(|| catch(|| future.set(None)));
+        ended = dropped.map_err(NoOutput::Panicked).and(ended);
+    }
+    if !task.is_detached() {
         return ended;
     }
     // Dropped here, because async-task aborts the process if an output panics when it is dropped.
-    discard(entry.handle(), entry.info(), ended);
+    discard(task, ended);
     Err(NoOutput::Cancelled)
 }
 
 /// Drops the output of a detached task. A panic, of the task or of the drop, is reported.
-fn discard<T>(event_loop: &LoopHandle, info: &TaskInfo, ended: Result<T, NoOutput>) {
+fn discard<T>(task: &TaskRef, ended: Result<T, NoOutput>) {
     let payload = match ended {
         Err(NoOutput::Panicked(payload)) => payload,
         ended => match catch(|| drop(ended)) {
@@ -244,15 +274,16 @@ fn discard<T>(event_loop: &LoopHandle, info: &TaskInfo, ended: Result<T, NoOutpu
             Err(payload) => payload,
         },
     };
-    report_unretrieved(event_loop, info, payload);
+    report_unretrieved(task, payload);
 }
 
-fn report_unretrieved(event_loop: &LoopHandle, info: &TaskInfo, payload: Payload) {
+#[cold]
+fn report_unretrieved(task: &TaskRef, payload: Payload) {
     let context = ErrorContext::new("Task exception was never retrieved")
         .error(PanicError::from(payload))
-        .job(info.describe())
-        .with("future", info.name());
-    event_loop.call_exception_handler(context);
+        .job(task.info())
+        .with("future", task.name());
+    task.handle().call_exception_handler(context);
 }
 
 impl<T> Task<T> {
@@ -349,12 +380,12 @@ impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         let Some(mut running) = self.running.take() else { return };
         if !running.is_finished() {
-            self.reference.info().detach();
+            self.reference.detach();
             return running.detach();
         }
         let result = Pin::new(&mut running).poll(&mut Context::from_waker(Waker::noop()));
         if let Poll::Ready(Some(ended)) = result {
-            discard(self.reference.handle(), self.reference.info(), ended);
+            discard(&self.reference, ended);
         }
     }
 }

@@ -367,7 +367,7 @@ fn tls_02_what_makes_no_sense_is_refused() {
     std::fs::write(&empty, "").unwrap();
     let empty = empty.to_str().unwrap();
     let cases: [(&[&str], i32); 9] = [
-        (&["--sni", "a.test", "a:1"], 2),
+        (&["--sni", "a.test", "--udp", "a:1"], 2),
         (&["--tls", "--sni", "a b", "a:1"], 2),
         (&["--tls", "--key", &one, "a:1"], 2),
         (&["--tls", "--cert", &one, "--key", &other, "a:1"], 2),

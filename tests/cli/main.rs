@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "the tests of the library use more of it")]
 mod authority;
 mod compare;
+mod completions;
 mod connect_tls;
 mod connect_tls_peers;
 mod demo;

@@ -61,6 +61,8 @@ fn the_live_view_moves_and_leaves_nothing_behind() {
         return;
     };
     assert!(sent.matches("no answer yet").count() >= 3, "it moves: {sent:?}");
+    let (_, after) = sent.split_once("failed after").expect("there is a report");
+    assert!(!after.contains("no answer yet"), "nothing is redrawn below the report: {after:?}");
     let screen = screen(&sent);
     assert!(screen.iter().all(|line| !line.contains("no answer yet")), "{screen:#?}");
     assert!(screen.iter().any(|line| line.contains("failed after")), "{screen:#?}");

@@ -225,6 +225,6 @@ fn tls_table_where_others_connect_and_this_program_does_not_it_says_why() {
             wrong.push(format!("{name}: {:?}, without `{told}`: {said}", ran.code));
         }
     }
-    println!("| server | loopctl | curl | OpenSSL | GnuTLS |\n|---|---|---|---|---|\n{table}");
+    eprintln!("| server | loopctl | curl | OpenSSL | GnuTLS |\n|---|---|---|---|---|\n{table}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -109,3 +109,59 @@ fn each_target_has_the_transport_of_its_url() {
     assert_eq!(transports, ["tcp", "tcp", "tcp", "udp", "tcp"]);
     assert_eq!(documents[4]["target"], format!("127.0.0.1:{udp}"));
 }
+
+#[test]
+fn flags_of_other_programs_are_answered_with_ours() {
+    for (line, error, hint) in [
+        ("connect -p 80 h", "there is no flag `-p`", "write `HOST:80`"),
+        ("connect --servername x h:1", "there is no flag `--servername`", "write `--sni NAME`"),
+        ("connect -servername x h:1", "there is no flag `-servername`", "write `--sni NAME`"),
+        ("connect -connect h:443", "there is no flag `-connect`", "needs no flag"),
+        ("--connect-timeout 3 h:1", "there is no flag `--connect-timeout`", "--timeout 3s"),
+        ("connect -z h 80", "there is no flag `-z`", "needs no such flag"),
+        ("connect -w3 h:1", "there is no flag `-3`", "follows a `=`"),
+        ("connect --jsn h:1", "there is no flag `--jsn`", "did you mean `--json`?"),
+        ("connect --timeout -1s h:1", "invalid value '-1s'", "a time is not negative"),
+        ("connect -c abc h:1", "invalid value 'abc'", "it is a number, at least 1"),
+        ("connect -c 0 h:1", "invalid value '0'", "it is a number, at least 1"),
+        ("connect --dscp AF9 h:1", "invalid value 'AF9'", "EF, AF11 to AF43"),
+        ("connect -I https://h", "invalid value 'https://h'", "such as eth0"),
+        ("connect -s https://h", "invalid value 'https://h'", "--quiet, and not -s"),
+        ("conect h:1", "`conect` is neither a command nor a target", "`loopctl connect`"),
+        ("connect --udp --ca x h:1", "flags about TLS have no effect", ""),
+        ("connect --path --sni x h:1", "flags about TLS have no effect", ""),
+        ("help nosuch", "`nosuch` is no command", ""),
+    ] {
+        let ran = run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(ran.code, Some(2), "{line}: {}", ran.stderr);
+        let told = ran.stderr.contains(error) && ran.stderr.contains(hint);
+        assert!(told, "{line}: {}", ran.stderr);
+    }
+    let ran = run(&["connect", "--nosuch", "http://u:s3cret@h:99999"]);
+    assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_target_needs_no_command() {
+    let closed = refusing("127.0.0.1");
+    let (ip, port) = (closed.ip().to_string(), closed.port().to_string());
+    let (url, pair) = (format!("http://{closed}/x"), closed.to_string());
+    for args in [&["--json", &url][..], &[&pair, "--json"], &["--json", "-k", &ip, &port]] {
+        let ran = run(args);
+        assert_eq!(ran.code, Some(7), "{}", ran.stderr);
+        assert_eq!(ran.json()["port"], closed.port(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_pin_that_no_target_has_is_warned_about() {
+    let target = refusing("127.0.0.1").to_string();
+    let told = |pin: &str| run(&["connect", "--resolve", pin, &target]).stderr;
+    assert!(told("x.test:192.0.2.1").contains("warning: --resolve names `x.test`"));
+    let target = format!("x.test:{}", refusing("127.0.0.1").port());
+    for pin in ["x.test.:127.0.0.1", "*:PORT:127.0.0.1", "+X.test:PORT:127.0.0.1"] {
+        let pin = pin.replace("PORT", target.split(':').next_back().unwrap());
+        let ran = run(&["connect", "--resolve", &pin, &target]);
+        assert_eq!((ran.code, ran.stderr.contains("warning")), (Some(7), false), "{}", ran.stderr);
+    }
+}

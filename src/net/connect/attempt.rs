@@ -63,6 +63,8 @@ pub(crate) struct Attempt {
     icmp: Option<IcmpError>,
     /// The peer has reset the connection that it had accepted.
     is_reset: bool,
+    /// The kernel may keep ICMP errors of the socket.
+    queues_errors: bool,
 }
 
 /// Failure of an attempt.
@@ -117,7 +119,18 @@ impl Attempt {
             bind(&socket, family, &setup.local_addresses)
                 .map_err(AttemptFailure::at(Phase::Bind))?;
         }
-        Ok((Self { ready: None, socket, started, options, icmp: None, is_reset: false }, refused))
+        // A callback of the caller may have turned the error queue on.
+        let queues_errors = setup.configure.is_some();
+        let attempt = Self {
+            ready: None,
+            socket,
+            started,
+            options,
+            icmp: None,
+            is_reset: false,
+            queues_errors,
+        };
+        Ok((attempt, refused))
     }
 
     /// Starts the TCP handshake and checks at once whether it is complete.
@@ -146,7 +159,8 @@ impl Attempt {
     }
 
     /// Makes the kernel keep the ICMP errors of this attempt.
-    pub(crate) fn watch_errors(&self) {
+    pub(crate) fn watch_errors(&mut self) {
+        self.queues_errors = true;
         // Without them, the errno says less.
         let _ = IcmpError::watch(&self.socket);
     }
@@ -224,7 +238,9 @@ impl Attempt {
 
     pub(crate) fn into_socket(self) -> Socket {
         // Because the kernel ends an established connection at any ICMP error while the queue is on.
-        let _ = IcmpError::unwatch(&self.socket);
+        if self.queues_errors {
+            let _ = IcmpError::unwatch(&self.socket);
+        }
         self.socket
     }
 }

@@ -141,7 +141,7 @@ impl Listener {
     /// Accepts in a later turn, unless accepting is paused.
     pub(super) fn enqueue(self: &Rc<Self>) {
         if self.retry.borrow().is_none() && !self.is_queued.replace(true) {
-            self.server.event_loop().push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+            self.server.event_loop().push(Job::Run(Rc::clone(self) as Rc<dyn Run>));
         }
     }
 

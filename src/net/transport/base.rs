@@ -195,7 +195,7 @@ pub(crate) trait BaseTransport: Sized + 'static {
     fn enqueue(self: &Rc<Self>) {
         let core = self.core();
         if core.close_state() != CloseState::Closed && !core.is_queued.replace(true) {
-            core.event_loop.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+            core.event_loop.push(Job::Run(Rc::clone(self) as Rc<dyn Run>));
         }
     }
 

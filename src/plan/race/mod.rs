@@ -112,7 +112,7 @@ impl<A: RaceAddress> Race<A> {
         if let Some(family) = self.queries.send_next(now) {
             return Step::Query(family);
         }
-        self.winner = self.winner.or(self.attempts.success());
+        self.winner = self.winner.or_else(|| self.attempts.success());
         if let Some(end) = self.final_step() {
             return end;
         }

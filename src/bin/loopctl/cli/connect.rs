@@ -5,15 +5,14 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use loopctl::plan::Preset;
 use loopctl::{DnsServer, Keepalive};
 
 use super::TlsArgs;
 use super::path::PathArgs;
 use super::values;
-use super::values::{AttemptDelay, FamilyArg, Pinned, duration, positive, source};
+use super::values::{AttemptDelay, FamilyArg, Pinned, at_least_one, duration, positive, source};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -103,7 +102,7 @@ pub(crate) struct TargetArgs {
     ///
     /// The port may be a service name. The scheme of a URL gives port, transport and TLS; the section URLS lists
     /// them. Passwords in URLs are neither printed nor sent.
-    #[arg(required_unless_present = "targets_from", value_name = "TARGET")]
+    #[arg(required_unless_present = "targets_from", value_name = "TARGET", value_hint = ValueHint::Hostname)]
     pub(crate) targets: Vec<String>,
     /// Read targets from FILE, one per line; `#` starts a comment; `-` is standard input
     #[arg(long = "targets", id = "targets_from", value_name = "FILE|-")]
@@ -111,7 +110,7 @@ pub(crate) struct TargetArgs {
     /// Maximum number of targets in progress at the same time
     ///
     /// Reports appear in the order of the arguments.
-    #[arg(long, value_name = "N", default_value = "16")]
+    #[arg(long, value_name = "N", default_value = "16", value_parser = at_least_one::<NonZero<usize>>)]
     pub(crate) concurrency: NonZero<usize>,
 }
 
@@ -125,7 +124,7 @@ pub(crate) struct RaceArgs {
     /// curl, chrome-hev3, firefox-nightly and simultaneous query AAAA and A separately; the others wait for
     /// both. The default is hev3; with --happy-eyeballs=off it is sequential. -v shows the rules in force
     /// and why each attempt started.
-    #[arg(long, value_name = "NAME", value_parser = values::preset)]
+    #[arg(long, value_name = "NAME", value_parser = values::policy(), hide_possible_values = true)]
     pub(crate) policy: Option<Preset>,
     /// Connection Attempt Delay; 0 starts all attempts at once; `off` tries one at a time [default: 250ms,
     /// or from the policy]
@@ -146,13 +145,13 @@ pub(crate) struct RaceArgs {
     pub(crate) resolution_delay: Option<Duration>,
     /// First Address Family Count (RFC 8305 section 4); 0 keeps the resolver's order [default: 1, with
     /// `off` 0, or from the policy]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::number)]
     pub(crate) interleave: Option<usize>,
     /// Maximum number of attempts in progress at the same time [default: 6, or from the policy]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>)]
     pub(crate) max_parallel: Option<NonZero<usize>>,
     /// Time limit of one attempt [default: the kernel's limit; with --udp 200ms, with --compare 3s]
-    #[arg(long, value_name = "DUR", value_parser = positive)]
+    #[arg(long, value_name = "DUR", value_parser = positive, allow_hyphen_values = true)]
     pub(crate) attempt_timeout: Option<Duration>,
     /// Try the addresses of this family first
     #[arg(long, value_name = "4|6")]
@@ -251,7 +250,7 @@ pub(crate) struct SocketArgs {
     #[arg(short, long, value_name = "ADDR[:PORT]", value_parser = source)]
     pub(crate) source: Vec<SocketAddr>,
     /// Connect through this network interface
-    #[arg(short = 'I', long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short = 'I', long, value_name = "NAME", value_parser = values::interface)]
     pub(crate) interface: Option<String>,
     #[command(flatten)]
     pub(crate) packets: PacketArgs,
@@ -275,8 +274,8 @@ pub(crate) struct PacketArgs {
     /// Time To Live (IPv6: hop limit) of outgoing packets
     #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) ttl: Option<u8>,
-    /// Differentiated Services Code Point of outgoing packets (RFC 2474)
-    #[arg(long, value_name = "0..63", value_parser = clap::value_parser!(u8).range(0..=63))]
+    /// Differentiated Services Code Point of outgoing packets (RFC 2474): a number, or EF, AF41, CS6...
+    #[arg(long, value_name = "0..63|NAME", value_parser = values::dscp, allow_hyphen_values = true)]
     pub(crate) dscp: Option<u8>,
     /// Mark for routing and firewall rules of this host (SO_MARK)
     #[arg(long, value_name = "N", value_parser = values::mark)]
@@ -321,13 +320,14 @@ pub(crate) struct ExpectArgs {
 pub(crate) struct RepeatArgs {
     /// Connect N times; without it, --interval repeats until interrupted
     #[arg(short, long, value_name = "N", conflicts_with = "wait", group = "again")]
+    #[arg(value_parser = at_least_one::<NonZero<u64>>, allow_hyphen_values = true)]
     pub(crate) count: Option<NonZero<u64>>,
     /// Time from one start to the next [default: 1s]
     ///
     /// A name is resolved once, unless --fresh-dns is given or the race ended before all queries were
     /// answered.
     #[arg(short, long, value_name = "DUR", value_parser = duration, conflicts_with = "wait")]
-    #[arg(group = "again")]
+    #[arg(group = "again", allow_hyphen_values = true)]
     pub(crate) interval: Option<Duration>,
     /// Resolve the name for every connection; report when its addresses change
     #[arg(long, requires = "again")]

@@ -9,16 +9,17 @@ use clap::{Command, CommandFactory};
 use clap_complete::{Shell, generate, generate_to};
 use clap_mangen::Man;
 
-use super::Cli;
 use super::man;
 use super::man::page_of;
+use super::{Cli, completion};
 use crate::exit;
 
 /// The completions of one shell.
 pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), "loopctl", &mut script);
-    script
+    completion::with_hosts_and_interfaces(shell, String::from_utf8_lossy(&script).into_owned())
+        .into()
 }
 
 /// Writes `DIR/completions` and `DIR/man`.
@@ -27,7 +28,8 @@ pub(crate) fn all(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(&completions)?;
     fs::create_dir_all(&man)?;
     for shell in [Shell::Bash, Shell::Elvish, Shell::Fish, Shell::PowerShell, Shell::Zsh] {
-        generate_to(shell, &mut Cli::command(), "loopctl", &completions)?;
+        let path = generate_to(shell, &mut Cli::command(), "loopctl", &completions)?;
+        fs::write(path, self::completions(shell))?;
     }
     let mut root = Cli::command();
     root.build();

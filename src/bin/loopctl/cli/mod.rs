@@ -1,10 +1,14 @@
 //! Command line: flags with their help, man pages and completions.
 
+pub(crate) mod command_line;
+mod completion;
 pub(crate) mod connect;
 pub(crate) mod control;
 pub(crate) mod generate;
+pub(crate) mod help;
 pub(crate) mod man;
 pub(crate) mod path;
+mod peer_flags;
 pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
@@ -40,6 +44,7 @@ use values::positive;
 #[command(name = "loopctl", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(before_long_help = "\
 Examples:
+  loopctl https://example.com/               connect to it: what takes how long?
   loopctl connect example.com:443            why did this take 3 s, and which address failed with what?
   loopctl connect --all [::1]:22 db:5432     probe every address of every target
   loopctl connect --json api:443 | jq .attempts
@@ -74,6 +79,16 @@ Examples:
   loopctl demo --happy-eyeballs=off          the same host, one address after another
   loopctl demo --json | jq .attempts")]
     Demo(DemoArgs),
+    /// Show help of a command, or of one group of its flags
+    #[command(before_long_help = "\
+Examples:
+  loopctl help connect
+  loopctl help connect tls")]
+    Help {
+        /// Command, and a group such as tls
+        #[arg(value_name = "COMMAND [GROUP]", num_args = 0..=2)]
+        topic: Vec<String>,
+    },
     /// Show JSON documents of loopctl as text, an HTML page or an SVG image
     Report(ReportArgs),
     /// Print shell completions
@@ -115,7 +130,7 @@ pub(crate) struct GlobalArgs {
     ///
     /// With --relay the limit ends when the connection is made. `sendfile` has 10 s to connect and no limit
     /// to send by default; --timeout limits both together.
-    #[arg(long, global = true, value_name = "DUR", value_parser = positive)]
+    #[arg(long, global = true, value_name = "DUR", value_parser = positive, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
 }
 

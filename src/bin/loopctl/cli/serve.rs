@@ -8,8 +8,10 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use super::tls::{Protocols, VersionArg};
-use super::values::{alpn, at_least_one, duration, network, positive, rate, size, unix_path};
-use crate::config::fault::FaultArg;
+use super::values::{
+    Completed, alpn, at_least_one, duration, network, positive, rate, size, unix_path,
+};
+use crate::config::fault::{self, FaultArg};
 use crate::config::{LogFormat, ProgramCommand};
 use crate::util::checksum::Algorithm;
 
@@ -105,7 +107,7 @@ pub(crate) struct SinkArgs {
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) checksum: Option<Algorithm>,
     /// Maximum number of files in DIR from one run; later clients are reset
-    #[arg(long, value_name = "N", value_parser = at_least_one, default_value = "1000")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>, default_value = "1000")]
     pub(crate) max_files: NonZero<usize>,
     /// Reset transfers larger than this
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -179,10 +181,10 @@ pub(crate) struct LimitArgs {
     ///
     /// The limit holds for all addresses together. A program counts until it has ended. A program that ignores
     /// SIGTERM gets SIGKILL after --grace.
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>)]
     pub(crate) max_conns: Option<NonZero<usize>>,
     /// Exit after N clients (with --udp, N datagrams)
-    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = at_least_one::<NonZero<usize>>)]
     pub(crate) count: Option<NonZero<usize>>,
     /// Exit after one client; same as -n 1
     #[arg(long, conflicts_with = "count")]
@@ -215,7 +217,8 @@ pub(crate) struct FaultArgs {
     /// tls-wrong-name, tls-expired, tls-bare-fin. ~JITTER varies the value; @PERCENT is the share of
     /// clients affected. `up:` puts the fault on the connection to --upstream. The section FAULTS describes
     /// each kind.
-    #[arg(long = "fault", value_name = "FAULT", group = "any_fault")]
+    #[arg(long = "fault", value_name = "FAULT", group = "any_fault", hide_possible_values = true)]
+    #[arg(value_parser = Completed::new(str::parse::<FaultArg>, fault::COMPLETED))]
     pub(crate) faults: Vec<FaultArg>,
     /// Read the faults from FILE, one a line, and again on SIGHUP
     ///

@@ -1,11 +1,14 @@
 //! Syntax of values: durations, sizes, addresses, ports, networks.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Command};
 use ipnet::IpNet;
 use loopctl::plan::{Host, Preset};
 use loopctl::{Keepalive, interface_index};
@@ -17,7 +20,10 @@ use crate::config::ProgramCommand;
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
     let parsed = seconds.or_else(|| humantime::parse_duration(text).ok());
-    parsed.ok_or_else(|| "write it as 250ms, 2s or 1m30s; a bare number is seconds".to_owned())
+    parsed.ok_or_else(|| match text.strip_prefix('-') {
+        Some(rest) if duration(rest).is_ok() => "a time is not negative".to_owned(),
+        _ => "write it as 250ms, 2s or 1m30s; a bare number is seconds".to_owned(),
+    })
 }
 
 /// A duration in which something can happen.
@@ -29,8 +35,42 @@ pub(crate) fn positive(text: &str) -> Result<Duration, String> {
 }
 
 /// A number of things of which there are some.
-pub(crate) fn at_least_one(text: &str) -> Result<NonZero<usize>, String> {
+pub(crate) fn at_least_one<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "it is a number, at least 1".to_owned())
+}
+
+/// The value of `--interleave`.
+pub(crate) fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "it is a number; 0 keeps the order".to_owned())
+}
+
+/// `EF`, `AF41`, `CS6` or a number up to 63: code points of IANA's registry, which are names of RFC 2474, 2597, 3246, 5865
+/// and 8622.
+pub(crate) fn dscp(text: &str) -> Result<u8, String> {
+    let wrong =
+        || "write it as a number up to 63, or as EF, AF11 to AF43, CS0 to CS7, VA or LE".to_owned();
+    let name = text.to_ascii_uppercase();
+    let digits = |prefix: &str| {
+        let digits = name.strip_prefix(prefix)?.bytes().map(|digit| digit.wrapping_sub(b'0'));
+        Some(digits.collect::<Vec<_>>())
+    };
+    match (name.as_str(), digits("AF").as_deref(), digits("CS").as_deref()) {
+        ("EF", ..) => Ok(46),
+        ("VA" | "VOICE-ADMIT", ..) => Ok(44),
+        ("LE", ..) => Ok(1),
+        ("DF" | "BE", ..) => Ok(0),
+        (_, Some([class @ 1..=4, drop @ 1..=3]), _) => Ok(8 * class + 2 * drop),
+        (_, _, Some([class @ 0..=7])) => Ok(8 * class),
+        _ => text.parse().ok().filter(|number| *number < 64).ok_or_else(wrong),
+    }
+}
+
+/// The name of an interface, which has neither `/` nor `:` in it.
+pub(crate) fn interface(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains(['/', ':']) || text.contains(char::is_whitespace) {
+        false => Ok(text.to_owned()),
+        true => Err("write the name of an interface, such as eth0".to_owned()),
+    }
 }
 
 /// `512`, `10kB`, `1.5MiB`: a number of bytes.
@@ -84,6 +124,9 @@ pub(crate) fn source(text: &str) -> Result<SocketAddr, String> {
         (Some(mut address), Ok(port)) if is_v6 => {
             address.set_port(port);
             Ok(address)
+        }
+        _ if text.contains("://") => {
+            Err("it is a local address; --quiet, and not -s, prints nothing".to_owned())
         }
         _ => Err("write it as 192.0.2.1, 192.0.2.1:5000 or [2001:db8::1]:5000".to_owned()),
     }
@@ -166,8 +209,42 @@ impl FromStr for AttemptDelay {
     }
 }
 
+/// Parser of values that shells complete; other values may be right as well.
+#[derive(Clone)]
+pub(crate) struct Completed<F> {
+    parse: F,
+    names: Vec<&'static str>,
+}
+
+impl<F> Completed<F> {
+    pub(crate) fn new(parse: F, names: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { parse, names: names.into_iter().collect() }
+    }
+}
+
+impl<F: TypedValueParser> TypedValueParser for Completed<F> {
+    type Value = F::Value;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<F::Value, clap::Error> {
+        self.parse.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.names.iter().map(PossibleValue::new)))
+    }
+}
+
 /// A policy by its name.
-pub(crate) fn preset(text: &str) -> Result<Preset, String> {
+pub(crate) fn policy() -> Completed<fn(&str) -> Result<Preset, String>> {
+    Completed::new(preset, Preset::ALL.map(Preset::name))
+}
+
+fn preset(text: &str) -> Result<Preset, String> {
     let known = || Preset::ALL.map(Preset::name).join(", ");
     text.parse().map_err(|_| format!("it is one of {}", known()))
 }
@@ -208,6 +285,8 @@ impl FromStr for Pinned {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             || "write it as HOST:ADDR,ADDR, such as a.test:192.0.2.1,2001:db8::1".to_owned();
+        // curl's `+` lets an address expire, which a single run does not show.
+        let text = text.strip_prefix('+').unwrap_or(text);
         let (host, rest) = text.split_once(':').ok_or_else(wrong)?;
         let host = Host::from(host).to_string();
         if let Some(addresses) = addresses(rest)? {
@@ -269,6 +348,13 @@ mod tests {
             assert!(keepalive(text).is_err(), "{text}");
         }
         assert_eq!((mark("0x1f"), mark("31")), (Ok(31), Ok(31)));
+        for (text, code) in [("EF", 46), ("af41", 34), ("CS6", 48), ("le", 1), ("63", 63), ("0", 0)]
+        {
+            assert_eq!(dscp(text), Ok(code), "{text}");
+        }
+        for text in ["64", "AF44", "AF51", "CS8", "CS", "AF1", "", "-1", "EF1"] {
+            assert!(dscp(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use loopctl::plan::{Family, Target};
 
 use super::environment::Environment;
 use super::target_race::TargetRaces;
-use super::targets::{TargetRequest, read};
+use super::targets::{TargetRequest, read, unused_pins};
 use super::{Format, OutputRequest, PathRequest, RaceRequest, SendRequest, SlowRequest};
 use crate::cli::connect::CompareArg;
 use crate::cli::{ConnectArgs, DemoArgs, ExpectArgs, GlobalArgs, RelayArgs, RepeatArgs};
@@ -22,6 +22,8 @@ pub(crate) struct ConnectRequest {
     pub(crate) targets: Vec<TargetRequest>,
     /// Number of targets that were left out, because they were given before.
     repeated_targets: usize,
+    /// Hosts of `--resolve` that no target has.
+    unused_pins: Vec<String>,
     /// Maximum number of targets at a time.
     pub(crate) concurrency: usize,
     /// The race of the flags, without the TLS and the transport of a target.
@@ -116,7 +118,9 @@ impl ConnectRequest {
             races = races.of_path();
         }
         let targets = read(&args.targets, &args.connection.names.resolve, &mut races)?;
+        races.check_flags()?;
         let mut request = Self::once(targets, race, global, env);
+        request.unused_pins = unused_pins(&args.connection.names.resolve, &request.targets);
         request.mode = mode;
         // Because targets that are compared at the same time distort each other's times.
         request.concurrency = match mode {
@@ -165,6 +169,7 @@ impl ConnectRequest {
         Self {
             targets,
             repeated_targets: 0,
+            unused_pins: Vec::new(),
             concurrency: 1,
             race: Rc::new(race),
             mode: ConnectMode::Once,
@@ -226,7 +231,13 @@ impl ConnectRequest {
         match self.output.format {
             Format::Quiet => Vec::new(),
             _ if self.output.has_document_on_stderr() => Vec::new(),
-            _ => self.race.policy.warning().into_iter().chain(self.repeated_warning()).collect(),
+            _ => {
+                let of_pins = self.unused_pins.iter().map(|host| {
+                    format!("--resolve names `{host}`, and no target has this host and port")
+                });
+                let of_run = self.race.policy.warning().into_iter().chain(self.repeated_warning());
+                of_run.chain(of_pins).collect()
+            }
         }
     }
 

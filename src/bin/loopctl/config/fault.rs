@@ -78,6 +78,25 @@ const KINDS: &str = "accept-delay=DUR, delay=DUR, close[=DUR], reset[=DUR], half
                      stall-after=SIZE, reset-after=SIZE, slice=SIZE/DUR, rate=SIZE/s, backlog[=N], \
                      tls-stall, tls-close, tls-wrong-name, tls-expired, tls-bare-fin";
 
+/// Beginnings of the values of `--fault` that shells complete.
+pub(crate) const COMPLETED: [&str; 15] = [
+    "accept-delay=",
+    "delay=",
+    "close",
+    "reset",
+    "half-close",
+    "stall-after=",
+    "reset-after=",
+    "slice=",
+    "rate=",
+    "backlog",
+    "tls-stall",
+    "tls-close",
+    "tls-wrong-name",
+    "tls-expired",
+    "tls-bare-fin",
+];
+
 impl FromStr for FaultArg {
     type Err = String;
 
@@ -283,6 +302,14 @@ mod tests {
     use super::*;
 
     const MS: u64 = 1_000_000;
+
+    #[test]
+    fn completed_names_are_those_of_the_help() {
+        let names =
+            KINDS.split(", ").map(|kind| kind.split_once('[').map_or(kind, |(name, _)| name));
+        let names: Vec<_> = names.map(|name| name.split_inclusive('=').next().unwrap()).collect();
+        assert_eq!(names, COMPLETED);
+    }
 
     #[test]
     fn values_jitter_and_percentages() {

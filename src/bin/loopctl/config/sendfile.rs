@@ -58,6 +58,7 @@ impl ConnectRequest {
         let race = RaceRequest::with_connection(&args.connection, global)?;
         let mut races = TargetRaces::new(race.clone(), &args.connection);
         let target = read_one(&args.target, &args.connection.names.resolve, &mut races)?;
+        races.check_flags()?;
         let method = match args.how.method {
             _ if args.how.no_fallback => SendfileMethod::Native,
             MethodArg::Auto => SendfileMethod::Auto,

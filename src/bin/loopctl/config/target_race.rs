@@ -50,6 +50,18 @@ impl<'a> TargetRaces<'a> {
         Ok(race)
     }
 
+    /// # Errors
+    /// Flags about TLS, and no target that uses it.
+    pub(super) fn check_flags(&self) -> Result<(), FatalError> {
+        let has_tls = self.known.iter().any(|(_, race)| race.tls.is_some());
+        match self.tls.implies_tls() && !has_tls {
+            false => Ok(()),
+            true => Err(FatalError::usage(
+                "flags about TLS have no effect here: no target uses TLS; add --tls if it does",
+            )),
+        }
+    }
+
     /// Flags come before the URL. Flags that imply TLS do so for targets without a scheme.
     fn security(&self, url: Option<Security>) -> Result<Security, FatalError> {
         if self.is_path {

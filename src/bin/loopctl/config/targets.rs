@@ -53,6 +53,12 @@ pub(super) fn read(
     parsed.into_iter().map(|parsed| TargetRequest::new(parsed, pins, races)).collect()
 }
 
+/// Hosts of `--resolve` that no target has, which is most likely a mistyped name.
+pub(super) fn unused_pins(pins: &[Pinned], targets: &[TargetRequest]) -> Vec<String> {
+    let is_unused = |pin: &&Pinned| !targets.iter().any(|target| pin.is_for(&target.target));
+    pins.iter().filter(is_unused).map(|pin| pin.host.clone()).collect()
+}
+
 /// The only target of a command.
 ///
 /// # Errors
@@ -224,7 +230,8 @@ impl Pinned {
                 let this_port = |number| *port == Port::Number(number);
                 let [name, pinned] =
                     [name, &self.host].map(|name| name.strip_suffix('.').unwrap_or(name));
-                name.eq_ignore_ascii_case(pinned) && self.port.is_none_or(this_port)
+                let is_name = pinned == "*" || name.eq_ignore_ascii_case(pinned);
+                is_name && self.port.is_none_or(this_port)
             }
             Target::Tcp(Host::Literal(_), _) | Target::Unix(_) => false,
         }
@@ -243,6 +250,10 @@ mod tests {
         assert!(pinned("a.test:80").is_none());
         assert!(pinned("b.test:443").is_none());
         assert!(pinned("a.test.:443").is_some());
+        let pins = ["*:443:192.0.2.1".parse().unwrap(), "+c.test:80:192.0.2.1".parse().unwrap()];
+        let pinned = |text: &str| super::pinned(&pins, &text.parse().unwrap());
+        assert!(pinned("a.test:443").is_some() && pinned("c.test:80").is_some());
+        assert!(pinned("a.test:80").is_none());
     }
 
     #[test]

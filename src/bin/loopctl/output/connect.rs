@@ -172,8 +172,7 @@ impl ConnectPrinter {
 
     /// Prints the connection before it is used, which may take long; for people only.
     pub(crate) fn connected(&mut self, report: &Report) {
-        self.live = None;
-        self.printer.stop_drawing();
+        self.stop_drawing();
         if self.printer.format() == Format::Human {
             self.printer.print_record(&TargetReport { report, options: self.options });
             self.explain(report);
@@ -182,6 +181,10 @@ impl ConnectPrinter {
 
     /// Prints the result of a target.
     pub(crate) fn print(&mut self, target: usize, result: &TargetResult) {
+        // Because a recording of a terminal would show a row below the last report until it is erased.
+        if self.live.as_ref().is_some_and(|live| live.is_last(target)) {
+            self.stop_drawing();
+        }
         match result {
             TargetResult::Report(report) => self.print_report(report),
             TargetResult::Repeat(series) => self.print_series(target, series),
@@ -190,6 +193,11 @@ impl ConnectPrinter {
                 self.printer.print_message(&diagnose::path::explain(path));
             }
         }
+    }
+
+    fn stop_drawing(&mut self) {
+        self.live = None;
+        self.printer.stop_drawing();
     }
 
     /// Shows the progress of a path.

@@ -11,6 +11,8 @@ use tempfile::{NamedTempFile, TempPath};
 use crate::config::ReportDestination;
 use crate::exit::{Exit, ExitResult, FatalError};
 use crate::util::message::{Message, plain};
+use crate::util::secrets::without_passwords;
+use crate::util::style::Style;
 
 /// A stream of text. After a failure, the rest is discarded; the failure is returned by [`finish`](Self::finish).
 pub(crate) struct Writer {
@@ -175,12 +177,15 @@ pub(crate) fn print(bytes: &[u8]) -> Result<Exit, FatalError> {
 ///
 /// # Errors
 /// Standard output that cannot be written.
-pub(crate) fn print_answer(answer: &clap::Error) -> Result<Exit, FatalError> {
-    let result = answer.print();
-    if answer.use_stderr() {
-        return Ok(Exit::Usage);
+pub(crate) fn print_answer(answer: &clap::Error, style: Style) -> Result<Exit, FatalError> {
+    if !answer.use_stderr() {
+        return finished(answer.print(), "output");
     }
-    finished(result, "output")
+    let text = answer.render();
+    let text = if style.color { text.ansi().to_string() } else { text.to_string() };
+    // A failure to print is ignored, because there is no other place for the message.
+    let _ = stderr().write_all(without_passwords(&text).as_bytes());
+    Ok(Exit::Usage)
 }
 
 /// Writes generated pages, and the schemas beside them.

@@ -278,7 +278,7 @@ impl StreamTransport {
     fn enqueue(self: &Rc<Self>) {
         if !self.state().is_queued && self.state().close != CloseState::Closed {
             self.update(|state| state.is_queued = true);
-            self.event_loop.push(Job::Call(Rc::clone(self) as Rc<dyn Run>));
+            self.event_loop.push(Job::Run(Rc::clone(self) as Rc<dyn Run>));
         }
     }
 

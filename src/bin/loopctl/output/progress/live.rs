@@ -51,6 +51,11 @@ impl Live {
         self.done += 1;
     }
 
+    /// Whether this target is the last that is printed, by its place among all.
+    pub(crate) fn is_last(&self, target: usize) -> bool {
+        target + 1 == self.targets
+    }
+
     /// Removes a report that does not count as a target.
     pub(crate) fn remove(&mut self, session: &str) {
         self.races.retain(|(known, _)| known != session);
