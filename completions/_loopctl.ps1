@@ -49,6 +49,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             [CompletionResult]::new('sendfile', 'sendfile', [CompletionResultType]::ParameterValue, 'Send a file over a connection with sendfile(2); measure and verify the transfer')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Race a scripted dual-stack host on loopback; needs no network')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Show help of a command, or of one group of its flags')
+            [CompletionResult]::new('report', 'report', [CompletionResultType]::ParameterValue, 'Show JSON documents of loopctl as text, an HTML page or an SVG image')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print shell completions')
             [CompletionResult]::new('__generate', '__generate', [CompletionResultType]::ParameterValue, 'Write shell completions, man pages and JSON schemas')
             break
@@ -104,7 +105,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Time from one start to the next [default: 1s]')
             [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Retry until connected, for at most this long [default: 60s]')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Retry until connected, for at most this long [default: 60s]')
-            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write the report to FILE instead of standard output (with --relay: standard error)')
+            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write the report to FILE instead of standard output (with --relay: standard error); FILE.html and FILE.svg get a page, and the report stays')
             [CompletionResult]::new('--qlog', '--qlog', [CompletionResultType]::ParameterName, 'Write every event to FILE as qlog (JSON text sequences)')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--slow-callback', '--slow-callback', [CompletionResultType]::ParameterName, 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]')
@@ -303,6 +304,7 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             [CompletionResult]::new('--trust-anchor', '--trust-anchor', [CompletionResultType]::ParameterName, 'Trust these keys (DNSKEY or DS records in zone-file form) instead of the root''s; `-` is standard input')
             [CompletionResult]::new('--order', '--order', [CompletionResultType]::ParameterName, 'Order of addresses: of a connection, of the system, or of the name servers')
             [CompletionResult]::new('--interleave', '--interleave', [CompletionResultType]::ParameterName, 'First Address Family Count of the connection; 0 keeps the resolver''s order')
+            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write the report to FILE instead of standard output; FILE.html and FILE.svg get a page, and the report stays')
             [CompletionResult]::new('--qlog', '--qlog', [CompletionResultType]::ParameterName, 'Write every event to FILE as qlog (JSON text sequences)')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--slow-callback', '--slow-callback', [CompletionResultType]::ParameterName, 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]')
@@ -420,6 +422,30 @@ Register-ArgumentCompleter -Native -CommandName 'loopctl' -ScriptBlock {
             break
         }
         'loopctl;help' {
+            [CompletionResult]::new('--qlog', '--qlog', [CompletionResultType]::ParameterName, 'Write every event to FILE as qlog (JSON text sequences)')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--slow-callback', '--slow-callback', [CompletionResultType]::ParameterName, 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]')
+            [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
+            [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'Use IPv4 only')
+            [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Use IPv6 only')
+            [CompletionResult]::new('--ipv6', '--ipv6', [CompletionResultType]::ParameterName, 'Use IPv6 only')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line')
+            [CompletionResult]::new('--ndjson', '--ndjson', [CompletionResultType]::ParameterName, 'Print every event as one line of JSON as it happens, then the document')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Do not show progress on the terminal')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print attempts as they happen; twice: also events of the event loop')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print attempts as they happen; twice: also events of the event loop')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print nothing; report by exit status only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print nothing; report by exit status only')
+            [CompletionResult]::new('--debug', '--debug', [CompletionResultType]::ParameterName, 'Enable the event loop''s debug mode; report slow callbacks after the result')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'loopctl;report' {
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Format [default: from the ending of --output, or text]')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write to FILE instead of standard output')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write to FILE instead of standard output')
             [CompletionResult]::new('--qlog', '--qlog', [CompletionResultType]::ParameterName, 'Write every event to FILE as qlog (JSON text sequences)')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--slow-callback', '--slow-callback', [CompletionResultType]::ParameterName, 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]')

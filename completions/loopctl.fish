@@ -48,6 +48,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "resolve" -d 'Resolv
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "sendfile" -d 'Send a file over a connection with sendfile(2); measure and verify the transfer'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "help" -d 'Show help of a command, or of one group of its flags'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "report" -d 'Show JSON documents of loopctl as text, an HTML page or an SVG image'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Print shell completions'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write shell completions, man pages and JSON schemas'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l targets -d 'Read targets from FILE, one per line; `#` starts a comment; `-` is standard input' -r -F
@@ -119,7 +120,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s c -l count -d 'Connect N times; without it, --interval repeats until interrupted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s i -l interval -d 'Time from one start to the next [default: 1s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s w -l wait -d 'Retry until connected, for at most this long [default: 60s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l report -d 'Write the report to FILE instead of standard output (with --relay: standard error)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l report -d 'Write the report to FILE instead of standard output (with --relay: standard error); FILE.html and FILE.svg get a page, and the report stays' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
@@ -332,6 +333,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l order -d 'Or
 system\t'The order of getaddrinfo'
 dns\t'The order of the name servers\' answers'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l interleave -d 'First Address Family Count of the connection; 0 keeps the resolver\'s order' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l report -d 'Write the report to FILE instead of standard output; FILE.html and FILE.svg get a page, and the report stays' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
@@ -485,6 +487,25 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s v -l verbose -d
 complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s q -l quiet -d 'Print nothing; report by exit status only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l format -d 'Format [default: from the ending of --output, or text]' -r -f -a "text\t'Text for a terminal'
+html\t'One HTML file, without scripts and without anything from elsewhere'
+svg\t'One SVG image with title, charts and reasons'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s o -l output -d 'Write to FILE instead of standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l json -d 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l ndjson -d 'Print every event as one line of JSON as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l no-progress -d 'Do not show progress on the terminal'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s v -l verbose -d 'Print attempts as they happen; twice: also events of the event loop'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s q -l quiet -d 'Print nothing; report by exit status only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'

@@ -30,6 +30,7 @@ mod name_servers;
 mod names;
 mod ndjson;
 mod others;
+mod pages;
 mod path;
 mod phases;
 mod policy;

@@ -363,7 +363,11 @@ pub(crate) struct ExportArgs {
     /// Show more of the kernel's TCP_INFO for the connection
     #[arg(long, conflicts_with = "again")]
     pub(crate) tcp_info: bool,
-    /// Write the report to FILE instead of standard output (with --relay: standard error)
+    /// Write the report to FILE instead of standard output (with --relay: standard error); FILE.html and FILE.svg get
+    /// a page, and the report stays
+    ///
+    /// The page has the bars of the race, its reasons with evidence, names, attempts, TLS and certificates. The state
+    /// of this host and the JSON document follow. It needs no other file and no network. `loopctl report` makes it from JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
     /// Start lines with the time, in seconds since 1970

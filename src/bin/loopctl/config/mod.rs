@@ -17,6 +17,7 @@ pub(crate) mod path;
 pub(crate) mod proxy;
 pub(crate) mod race;
 pub(crate) mod race_policy;
+pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod resolver_limit;
 pub(crate) mod scheme;
@@ -44,6 +45,7 @@ pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, S
 pub(crate) use path::PathRequest;
 pub(crate) use race::{DnsRequest, RaceRequest};
 pub(crate) use race_policy::NamedPolicy;
+pub(crate) use report::{PageFormat, PageOutput, ReportRequest};
 pub(crate) use resolve::{
     AddressOrder, NameRequest, QuestionRequest, ResolveRequest, ResolverChoice,
     Subject as NameSubject,

@@ -46,7 +46,7 @@ pub(crate) fn document(report: &Report) -> Document {
         selected: report.selected.map(|number| number + 1),
         tls: tls::tls(report),
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpInfo::from),
-        transport: subject.transport.name(),
+        transport: subject.transport.name().into(),
         http: http::http(report),
         redirects: report.redirects.iter().map(document).collect(),
         relay: report.relay.as_ref().map(|it| relay(report, it)),
@@ -114,7 +114,8 @@ fn relay(report: &Report, relay: &RelayReport) -> Relay {
             RelayEnd::Failed(RelayError::Reset(_)) => "reset",
             RelayEnd::Failed(RelayError::Idle(_)) => "idle",
             RelayEnd::Failed(_) => "error",
-        },
+        }
+        .into(),
         error: transfer::relay_failure(report).as_ref().map(error::of_connection),
     }
 }
@@ -138,8 +139,8 @@ fn outcome(report: &Report) -> Outcome {
 fn policy(subject: &Subject) -> Policy {
     let policy = &subject.policy;
     Policy {
-        name: policy.base.name(),
-        changed: policy.changed(),
+        name: policy.base.name().into(),
+        changed: policy.changed().into_iter().map(Into::into).collect(),
         connection_attempt_delay_ms: policy.connection_attempt_delay.map(Into::into),
         resolution_delay_ms: policy.resolution_delay().map(Into::into),
         min_connection_attempt_delay_ms: policy.pacing.minimum_delay.delay.into(),
@@ -184,7 +185,7 @@ impl From<&name_probe::NameProbe> for NameProbe {
         let conf = &probe.service.conf;
         let servers = probe.servers().iter().enumerate().map(|(place, server)| NameServer {
             address: server.host.to_string(),
-            file: ResolvConf::PATH,
+            file: ResolvConf::PATH.into(),
             line: server.line,
             queries: probe.queries_to(place).map(resolve::query).collect(),
         });
@@ -207,7 +208,7 @@ fn name_error(report: &Report) -> Option<ErrorRecord> {
 
 impl From<&report::Unmet> for Unmet {
     fn from(unmet: &report::Unmet) -> Self {
-        Self { expectation: expectation::flag(unmet), message: expectation::text(unmet) }
+        Self { expectation: expectation::flag(unmet).into(), message: expectation::text(unmet) }
     }
 }
 
@@ -283,12 +284,12 @@ fn attempt(report: &Report, number: usize) -> Attempt {
 impl From<&IcmpError> for Icmp {
     fn from(icmp: &IcmpError) -> Self {
         Self {
-            protocol: icmp.protocol(),
+            protocol: icmp.protocol().into(),
             icmp_type: icmp.icmp_type,
             code: icmp.code,
             from: icmp.from.map(|from| from.to_string()),
             from_this_host: icmp.is_from_this_host,
-            meaning: icmp.meaning(),
+            meaning: icmp.meaning().into(),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn document<'a>(
     series: &RepeatReport,
     hints: &HintGroups,
     reports: Option<&'a [connect::Document]>,
-) -> Document<'a> {
+) -> Document<&'a [connect::Document]> {
     Document {
         schema: Name::V1,
         version: VERSION,

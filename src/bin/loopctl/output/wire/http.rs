@@ -1,12 +1,12 @@
 //! HTTP exchange in the documents of `connect`.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::common::{ErrorRecord, Ms};
 
 /// Request of --http over the connection, and its response. null: none was sent, or it did not come so far.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Http {
     pub(crate) method: String,
     /// Request target: path and query.
@@ -47,7 +47,7 @@ pub(crate) struct Http {
     pub(crate) error: Option<ErrorRecord>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum HttpVersion {
     #[serde(rename = "HTTP/1.0")]
