@@ -37,6 +37,9 @@ _loopctl() {
             loopctl,listen)
                 cmd="loopctl__subcmd__serve"
                 ;;
+            loopctl,report)
+                cmd="loopctl__subcmd__report"
+                ;;
             loopctl,resolve)
                 cmd="loopctl__subcmd__resolve"
                 ;;
@@ -53,7 +56,7 @@ _loopctl() {
 
     case "${cmd}" in
         loopctl)
-            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help --version connect serve listen control resolve sendfile demo help completions __generate"
+            opts="-4 -6 -v -q -h -V --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help --version connect serve listen control resolve sendfile demo help report completions __generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -143,7 +146,7 @@ _loopctl() {
             return 0
             ;;
         loopctl__subcmd__connect)
-            opts="-s -I -k -u -r -c -i -w -D -4 -6 -v -q -h --targets --concurrency --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --prefer --success --resolve --via --server --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --all --compare --path --probes --max-hops --udp --relay --idle-timeout --require --fail-on-fallback --max-cost --count --interval --fresh-dns --histogram --wait --csv --plain --prom --tcp-info --report --timestamps --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-s -I -k -u -L -X -H -d -r -c -i -w -D -4 -6 -v -q -h --targets --concurrency --policy --happy-eyeballs --resolution-delay --interleave --max-parallel --attempt-timeout --prefer --success --resolve --via --server --source --interface --ttl --dscp --mark --mptcp --tfo --nodelay --keepalive --tls --starttls --sni --alpn --tls-min --ca --insecure --cert-expiry --cert --key --all --compare --path --probes --max-hops --udp --http --location --method --header --data --fail --expect-status --expect-body --relay --idle-timeout --require --fail-on-fallback --max-cost --count --interval --fresh-dns --histogram --wait --csv --plain --prom --tcp-info --report --timestamps --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ( -z ${cur} && ${COMP_CWORD} -eq 2 ) ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -274,6 +277,42 @@ _loopctl() {
                     return 0
                     ;;
                 --max-hops)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --http)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --method)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -X)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-status)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-body)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -463,8 +502,50 @@ _loopctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        loopctl__subcmd__report)
+            opts="-o -4 -6 -v -q -h --format --output --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text html svg" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --qlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --slow-callback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         loopctl__subcmd__resolve)
-            opts="-x -t -4 -6 -v -q -h --reverse --targets --names --concurrency --type --via --server --search --no-search --dnssec --trust-anchor --trace --short --order --interleave --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
+            opts="-x -t -4 -6 -v -q -h --reverse --targets --names --concurrency --type --via --server --search --no-search --dnssec --trust-anchor --trace --short --order --interleave --report --ipv4 --ipv6 --json --ndjson --qlog --no-progress --color --verbose --quiet --debug --slow-callback --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -515,6 +596,10 @@ _loopctl() {
                     return 0
                     ;;
                 --interleave)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -48,6 +48,7 @@ complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "resolve" -d 'Resolv
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "sendfile" -d 'Send a file over a connection with sendfile(2); measure and verify the transfer'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "demo" -d 'Race a scripted dual-stack host on loopback; needs no network'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "help" -d 'Show help of a command, or of one group of its flags'
+complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "report" -d 'Show JSON documents of loopctl as text, an HTML page or an SVG image'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "completions" -d 'Print shell completions'
 complete -c loopctl -n "__fish_loopctl_needs_command" -f -a "__generate" -d 'Write shell completions, man pages and JSON schemas'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l targets -d 'Read targets from FILE, one per line; `#` starts a comment; `-` is standard input' -r -F
@@ -107,13 +108,19 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l compare -d '
 live\t'Predict the result, then run every policy and report differences'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l probes -d 'Packets to each hop with --path [default: 3]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-hops -d 'Largest hop limit with --path [default: 30]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l http -d 'Send one HTTP request over the connection that won, and report the response [default path: /]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s X -l method -d 'Method of the request [default: GET, with --data POST]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s H -l header -d 'Add a header field, or replace one of the same name; repeatable' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s d -l data -d 'Body of the request; `@FILE` reads a file, `@-` standard input' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l expect-status -d 'Require one of these statuses of the response, such as 200,3xx,400-404; else exit 3' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l expect-body -d 'Require that the first 64 KiB of the body match; else exit 3' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l idle-timeout -d 'Stop a relay after this time without data in either direction; exit status 28' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l require -d 'Require a connection over this family' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l max-cost -d 'Maximum delay added by Happy Eyeballs: waiting for answers and for addresses that did not win' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s c -l count -d 'Connect N times; without it, --interval repeats until interrupted' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s i -l interval -d 'Time from one start to the next [default: 1s]' -r
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s w -l wait -d 'Retry until connected, for at most this long [default: 60s]' -r
-complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l report -d 'Write the report to FILE instead of standard output (with --relay: standard error)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l report -d 'Write the report to FILE instead of standard output (with --relay: standard error); FILE.html and FILE.svg get a page, and the report stays' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
@@ -128,6 +135,8 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s k -l insecur
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l all -d 'Probe every address: let every attempt finish and do not stop at the first success'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l path -d 'Find where packets end: the routers on the path, and the hop after which no answer comes'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s u -l udp -d 'Send a datagram to each address instead of connecting; report which answer, stay silent or refuse'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s L -l location -d 'Follow redirects, at most 10; each has its own race and report'
+complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail -d 'Exit 22 if the status of the response is 400 or above, as curl'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -s r -l relay -d 'Copy standard input to the connection and the connection to standard output; the report goes to standard error'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fail-on-fallback -d 'Require that the first address wins'
 complete -c loopctl -n "__fish_loopctl_using_subcommand connect" -l fresh-dns -d 'Resolve the name for every connection; report when its addresses change'
@@ -324,6 +333,7 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l order -d 'Or
 system\t'The order of getaddrinfo'
 dns\t'The order of the name servers\' answers'"
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l interleave -d 'First Address Family Count of the connection; 0 keeps the resolver\'s order' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l report -d 'Write the report to FILE instead of standard output; FILE.html and FILE.svg get a page, and the report stays' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand resolve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'
@@ -477,6 +487,25 @@ complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s v -l verbose -d
 complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s q -l quiet -d 'Print nothing; report by exit status only'
 complete -c loopctl -n "__fish_loopctl_using_subcommand help" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
 complete -c loopctl -n "__fish_loopctl_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l format -d 'Format [default: from the ending of --output, or text]' -r -f -a "text\t'Text for a terminal'
+html\t'One HTML file, without scripts and without anything from elsewhere'
+svg\t'One SVG image with title, charts and reasons'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s o -l output -d 'Write to FILE instead of standard output' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
+always\t'Always'
+never\t'Never'"
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l slow-callback -d 'Report callbacks, task steps and loop turns that took at least this long [default with --debug: 100ms]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l timeout -d 'Time limit per target: 250ms, 2s, 1m30s; a bare number is seconds [default: 10s; resolve: see --via; serve: none]' -r
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s 4 -l ipv4 -d 'Use IPv4 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s 6 -l ipv6 -d 'Use IPv6 only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l json -d 'Print one JSON document at the end; several targets give an array; `serve` prints one record per line'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l ndjson -d 'Print every event as one line of JSON as it happens, then the document'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l no-progress -d 'Do not show progress on the terminal'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s v -l verbose -d 'Print attempts as they happen; twice: also events of the event loop'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s q -l quiet -d 'Print nothing; report by exit status only'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -l debug -d 'Enable the event loop\'s debug mode; report slow callbacks after the result'
+complete -c loopctl -n "__fish_loopctl_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l qlog -d 'Write every event to FILE as qlog (JSON text sequences)' -r -F
 complete -c loopctl -n "__fish_loopctl_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set or TERM is dumb'
 always\t'Always'

@@ -25,6 +25,9 @@ pub(crate) struct ReadyQueue {
 
 pub(super) type Ticket = u64;
 
+/// Number of jobs for which an idle queue keeps memory: 16 KiB.
+const IDLE_CAPACITY: usize = 256;
+
 impl ReadyQueue {
     #[inline]
     pub(crate) fn push(&mut self, job: Job) -> Ticket {
@@ -46,6 +49,13 @@ impl ReadyQueue {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
+    }
+
+    /// Frees memory that a burst of jobs has left. Called when the queue is empty and the loop is about to wait.
+    pub(crate) fn shrink(&mut self) {
+        if self.jobs.capacity() > IDLE_CAPACITY {
+            self.jobs.shrink_to(IDLE_CAPACITY);
+        }
     }
 
     /// Takes all jobs, for a loop that is closed. They keep their tickets, because they did not run.

@@ -104,6 +104,7 @@ impl LoopHandle {
         let timeout = if !core.ready.borrow().is_empty() || core.remote.is_stopping() {
             Some(Duration::ZERO)
         } else {
+            core.ready.borrow_mut().shrink();
             let until = deadline.map(|at| at.saturating_duration_since(self.time()));
             until.into_iter().chain(max_wait).min()
         };

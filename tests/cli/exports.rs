@@ -97,7 +97,11 @@ fn qlog_is_a_json_text_sequence_that_keeps_the_drafts_rules() {
     let header = &records[0];
     assert_eq!(header["serialization_format"], "application/qlog+json-seq");
     assert_eq!(header["file_schema"], "urn:ietf:params:qlog:file:sequential");
-    let namespaces = ["urn:ietf:params:qlog:events:hev3-00", "urn:loopctl:qlog:events:tls-01"];
+    let namespaces = [
+        "urn:ietf:params:qlog:events:hev3-00",
+        "urn:loopctl:qlog:events:tls-01",
+        "urn:loopctl:qlog:events:http-01",
+    ];
     assert_eq!(header["trace"]["event_schemas"], serde_json::json!(namespaces));
     let events = &records[1..];
     for event in events {

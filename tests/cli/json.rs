@@ -49,8 +49,17 @@ fn assert_costs(document: &Value) {
         "slow_lookup",
     ];
     /// Phases of the selected connection after its start, which are no cost of the race either.
-    const OF_CONNECTION: [&str; 6] =
-        ["syn_resent", "round_trip", "starttls", "tls_silent", "tls_slow", "tls_server_time"];
+    const OF_CONNECTION: [&str; 9] = [
+        "syn_resent",
+        "round_trip",
+        "starttls",
+        "tls_silent",
+        "tls_slow",
+        "tls_server_time",
+        "http_server_time",
+        "http_silent",
+        "http_body_slow",
+    ];
     /// Delays of this host.
     const OF_HOST: [&str; 2] = ["late_start", "late_end"];
     let has_kind = |why: &Value, kinds: &[&str]| kinds.contains(&why["kind"].as_str().unwrap());

@@ -21,38 +21,53 @@ pub(crate) enum Exit {
     Unexpected,
     NotResolved,
     NotConnected,
+    /// An answer that is not HTTP, or not valid.
+    WeirdReply,
+    Http2,
     /// A file was sent in part, or arrived with different content.
     Partial,
+    /// A status of 400 or above (`--fail`).
+    HttpError,
     CannotWrite,
     CannotRead,
     TimedOut,
     /// Connected, but without the requested TLS.
     NoTls,
     CannotBind,
+    TooManyRedirects,
+    /// The connection ended without an answer.
+    EmptyReply,
     /// After the connection was made.
     SendFailed,
     ReceiveFailed,
     /// The certificate is not trusted, or expires too soon.
     NotTrusted,
+    Http2Stream,
     /// Ended by this signal, as without a handler.
     Signal(i32),
 }
 
 /// Code and meaning, as the man pages list them.
-pub(crate) const TABLE: [(&str, &str); 18] = [
+pub(crate) const TABLE: [(&str, &str); 24] = [
     ("0", "Everything asked for succeeded."),
     ("1", "Several targets or tries ended in different ways, or an internal error occurred."),
     ("2", "The command line is wrong."),
     (
         "3",
-        "Connected, but an expectation did not hold (--require, --fail-on-fallback, --max-cost).",
+        "Connected, but an expectation did not hold (--require, --fail-on-fallback, --max-cost, --expect-status, --expect-body).",
     ),
     ("6", "A name did not resolve."),
     ("7", "Every address refused the connection or could not be reached."),
+    ("8", "The answer is not HTTP, or not valid (--http)."),
+    (
+        "16",
+        "The server ended the HTTP/2 connection with an error (GOAWAY), or its frames are not valid.",
+    ),
     (
         "18",
-        "A file was sent in part because it became shorter, or the other end has different content.",
+        "A file was sent in part because it became shorter, or the other end has different content; or the connection ended inside an HTTP body.",
     ),
+    ("22", "The server answered with a status of 400 or above (--fail)."),
     ("23", "The output could not be written."),
     ("26", "A file could not be read."),
     (
@@ -61,15 +76,18 @@ pub(crate) const TABLE: [(&str, &str); 18] = [
     ),
     ("35", "The TLS handshake failed, or the server refused STARTTLS (--tls, --starttls)."),
     ("45", "An address could not be bound, to connect from or to listen on."),
-    ("55", "Sending failed after the connection was made (--relay, sendfile)."),
+    ("47", "More than 10 redirects (--location)."),
+    ("52", "The server closed the connection without an answer (--http)."),
+    ("55", "Sending failed after the connection was made (--relay, sendfile, --http)."),
     (
         "56",
-        "Receiving failed: the peer reset the connection or refused datagrams (--relay, sendfile --resume), or a sink received a part (-n).",
+        "Receiving failed: the peer reset the connection or refused datagrams (--relay, sendfile --resume, --http), or a sink received a part (-n).",
     ),
     (
         "60",
         "The peer's certificate is not trusted, does not match the name, or expires soon (--cert-expiry).",
     ),
+    ("92", "The server reset the HTTP/2 stream of the request (RST_STREAM)."),
     ("130", "Interrupted (SIGINT, raised again)."),
     ("141", "Standard output was closed (SIGPIPE, raised again)."),
     ("143", "Terminated (SIGTERM, raised again)."),
@@ -84,15 +102,21 @@ impl Exit {
             Self::Unexpected => 3,
             Self::NotResolved => 6,
             Self::NotConnected => 7,
+            Self::WeirdReply => 8,
+            Self::Http2 => 16,
             Self::Partial => 18,
+            Self::HttpError => 22,
             Self::CannotWrite => 23,
             Self::CannotRead => 26,
             Self::TimedOut => 28,
             Self::NoTls => 35,
             Self::CannotBind => 45,
+            Self::TooManyRedirects => 47,
+            Self::EmptyReply => 52,
             Self::SendFailed => 55,
             Self::ReceiveFailed => 56,
             Self::NotTrusted => 60,
+            Self::Http2Stream => 92,
             Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
         }
     }
@@ -188,15 +212,21 @@ mod tests {
             Exit::Unexpected,
             Exit::NotResolved,
             Exit::NotConnected,
+            Exit::WeirdReply,
+            Exit::Http2,
             Exit::Partial,
+            Exit::HttpError,
             Exit::CannotWrite,
             Exit::CannotRead,
             Exit::TimedOut,
             Exit::NoTls,
             Exit::CannotBind,
+            Exit::TooManyRedirects,
+            Exit::EmptyReply,
             Exit::SendFailed,
             Exit::ReceiveFailed,
             Exit::NotTrusted,
+            Exit::Http2Stream,
             Exit::Signal(2),
             Exit::Signal(13),
             Exit::Signal(15),

@@ -6,6 +6,7 @@ mod compare;
 mod connect;
 mod live;
 mod names;
+mod pages;
 mod resolve;
 mod sendfile;
 mod series;

@@ -14,9 +14,9 @@ mod util;
 use cli::command_line::{self, Answer};
 use cli::{Cli, Command, generate, help};
 use commands::{connect, control, demo, resolve, serve};
+use config::environment::Environment;
 use config::{
-    ColorChoice, ConnectRequest, ControlRequest, ResolveRequest, ServeRequest,
-    environment::Environment,
+    ColorChoice, ConnectRequest, ControlRequest, ReportRequest, ResolveRequest, ServeRequest,
 };
 use util::message::Message;
 
@@ -48,6 +48,7 @@ fn run(Cli { command, global }: Cli, env: &Environment) -> exit::ExitResult {
         Command::Serve(args) => serve::run(ServeRequest::new(*args, &global, env)?),
         Command::Control(args) => control::run(&ControlRequest::new(args)?),
         Command::Resolve(args) => resolve::run(ResolveRequest::new(*args, &global, env)?),
+        Command::Report(args) => commands::report::run(&ReportRequest::new(args, &global, env)?),
         Command::Demo(args) => demo::run(ConnectRequest::demo(&args, &global, env)),
         Command::Help { topic } => {
             output::writer::print(help::of_topic(&topic).map_err(Message::error)?.as_bytes())

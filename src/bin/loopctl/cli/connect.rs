@@ -9,10 +9,10 @@ use clap::{Args, ValueEnum, ValueHint};
 use loopctl::plan::Preset;
 use loopctl::{DnsServer, Keepalive};
 
-use super::TlsArgs;
 use super::path::PathArgs;
 use super::values;
 use super::values::{AttemptDelay, FamilyArg, Pinned, at_least_one, duration, positive, source};
+use super::{HttpArgs, TlsArgs};
 
 #[derive(Debug, Args)]
 #[command(before_long_help = "\
@@ -36,6 +36,8 @@ Examples:
   loopctl connect --tls --alpn h2,http/1.1 example.com:443
   loopctl connect --tls --success tls api.test:443     go on past an address that connects, but does not speak TLS
   loopctl connect --tls --cert-expiry 14d -v api:443   the whole chain, and fail if it ends soon
+  loopctl connect -L https://example.com/              status, server time, body, redirects
+  loopctl connect --tls --http=/health --expect-status 200 api:443
   loopctl connect --starttls smtp mail.example:587
   loopctl connect --udp ns1:53 ns2:53                  does anybody refuse?
   loopctl connect --path api.test:443                  where do packets end?
@@ -64,6 +66,8 @@ pub(crate) struct ConnectArgs {
         "policy", "happy_eyeballs", "resolution_delay", "success", "max_parallel", "mptcp", "tfo", "nodelay", "keepalive", "tcp_info", "again", "secure",
     ])]
     pub(crate) udp: bool,
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
     #[command(flatten)]
@@ -359,7 +363,11 @@ pub(crate) struct ExportArgs {
     /// Show more of the kernel's TCP_INFO for the connection
     #[arg(long, conflicts_with = "again")]
     pub(crate) tcp_info: bool,
-    /// Write the report to FILE instead of standard output (with --relay: standard error)
+    /// Write the report to FILE instead of standard output (with --relay: standard error); FILE.html and FILE.svg get
+    /// a page, and the report stays
+    ///
+    /// The page has the bars of the race, its reasons with evidence, names, attempts, TLS and certificates. The state
+    /// of this host and the JSON document follow. It needs no other file and no network. `loopctl report` makes it from JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
     /// Start lines with the time, in seconds since 1970

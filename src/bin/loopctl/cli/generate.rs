@@ -147,6 +147,7 @@ fn see_also(name: &str) -> String {
         "loopctl-resolve",
         "loopctl-sendfile",
         "loopctl-demo",
+        "loopctl-report",
         "loopctl-completions",
     ];
     let others = pages.iter().filter(|page| **page != name);

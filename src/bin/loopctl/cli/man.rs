@@ -36,6 +36,7 @@ pub(crate) fn page_of(name: &str) -> Page {
             signals: RESOLVE_SIGNALS,
             ..page(RESOLVE, &[("OUTPUT", RESOLVE_OUTPUT), ("JSON", RESOLVE_JSON)])
         },
+        "loopctl-report" => page(REPORT, &[("PAGES", PAGES), ("JSON", REPORT_JSON)]),
         "loopctl-completions" => page(COMPLETIONS, &[]),
         "loopctl-serve" => Page {
             description: SERVE,
@@ -169,6 +170,26 @@ with the search list on both sides.";
 const DEMO: &str = "\
 Binds three addresses on loopback and races them as connect would: one never answers, one refuses, one accepts. \
 It needs neither a network nor privileges.";
+
+const REPORT: &str = "\
+Shows JSON documents that loopctl wrote before, on this host or another: as text, as an HTML page or as an SVG \
+image. `connect --report FILE.html` and `resolve --report FILE.html` write the same page at the end of a run.";
+
+const PAGES: &str = "\
+An HTML page has the bars of the race, reasons with evidence, names, attempts, TLS and certificates. The state of \
+the host and the JSON document follow. It is one file without scripts, and forbids browsers to load \
+anything (Content-Security-Policy). It follows the light or dark setting of its reader, and fits a phone and paper.
+
+In a race, each question and each address has a bar. `stagger` is the time from the first start to the start of an \
+attempt. A cross ends a failure, and a line ends an attempt without an answer. Attempts that lost are pale.
+
+A series (--count) has the time of each try with the failures, the distribution, and each address. A comparison \
+(--compare) has a bar for each policy. An SVG image has title, bars and reasons, without tables.";
+
+const REPORT_JSON: &str = "\
+The schemas loopctl.connect.v1, repeat, resolve, path, sendfile and serve are read. With --ndjson, events are passed \
+over, and the tries of a series join its last record. An HTML page has its JSON in `script#document`, and an SVG image \
+in `metadata#document`.";
 
 const CONTROL: &str = "\
 Shows the faults of a running `loopctl serve --control unix:PATH`, or replaces all of them. The answer is a line \

@@ -6,9 +6,11 @@ pub(crate) mod connect;
 pub(crate) mod control;
 pub(crate) mod generate;
 pub(crate) mod help;
+pub(crate) mod http;
 pub(crate) mod man;
 pub(crate) mod path;
 mod peer_flags;
+pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod sendfile;
 pub(crate) mod serve;
@@ -26,6 +28,8 @@ pub(crate) use connect::{
     RaceArgs, RelayArgs, RepeatArgs, SocketArgs, SuccessArg, TargetArgs,
 };
 pub(crate) use control::{ControlAction, ControlArgs};
+pub(crate) use http::HttpArgs;
+pub(crate) use report::ReportArgs;
 pub(crate) use resolve::ResolveArgs;
 pub(crate) use sendfile::{MethodArg, SendfileArgs};
 pub(crate) use serve::{
@@ -87,6 +91,8 @@ Examples:
         #[arg(value_name = "COMMAND [GROUP]", num_args = 0..=2)]
         topic: Vec<String>,
     },
+    /// Show JSON documents of loopctl as text, an HTML page or an SVG image
+    Report(ReportArgs),
     /// Print shell completions
     #[command(before_long_help = "\
 Examples:

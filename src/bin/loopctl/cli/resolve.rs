@@ -125,4 +125,7 @@ pub(crate) struct LookArgs {
     /// First Address Family Count of the connection; 0 keeps the resolver's order
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) interleave: usize,
+    /// Write the report to FILE instead of standard output; FILE.html and FILE.svg get a page, and the report stays
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }

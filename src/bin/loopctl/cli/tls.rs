@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::values::{alpn, duration};
 use crate::config::{Security, StartTls};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "TLS")]
 #[command(group = clap::ArgGroup::new("secure").multiple(true))]
 pub(crate) struct TlsArgs {
@@ -59,7 +59,7 @@ impl TlsArgs {
 }
 
 /// Arguments that decide which certificates are accepted.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct TrustArgs {
     /// Trust the CA certificates in FILE (PEM) instead of the system's; repeatable
     ///
@@ -81,7 +81,7 @@ pub(crate) struct TrustArgs {
 }
 
 /// Client certificate.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct OwnArgs {
     /// Client certificate with its chain (PEM)
     #[arg(long, value_name = "FILE")]

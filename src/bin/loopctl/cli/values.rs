@@ -14,7 +14,7 @@ use loopctl::plan::{Host, Preset};
 use loopctl::{Keepalive, interface_index};
 
 use super::Protocols;
-use crate::config::ProgramCommand;
+use crate::config::{ProgramCommand, StatusSet};
 
 /// `250ms`, `2s`, `1m30s`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -24,6 +24,17 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         Some(rest) if duration(rest).is_ok() => "a time is not negative".to_owned(),
         _ => "write it as 250ms, 2s or 1m30s; a bare number is seconds".to_owned(),
     })
+}
+
+/// `Name: value`, as a header field.
+pub(crate) fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as `NAME: VALUE`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// `200,3xx,400-404`
+pub(crate) fn status_set(text: &str) -> Result<StatusSet, String> {
+    text.parse()
 }
 
 /// A duration in which something can happen.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use loopctl::plan::{Family, Target};
 
 use super::environment::Environment;
+use super::http::{HttpCall, HttpRequest};
 use super::target_race::TargetRaces;
 use super::targets::{TargetRequest, read, unused_pins};
 use super::{Format, OutputRequest, PathRequest, RaceRequest, SendRequest, SlowRequest};
@@ -31,6 +32,8 @@ pub(crate) struct ConnectRequest {
     pub(crate) mode: ConnectMode,
     /// The use of the connection to the only target; `None` closes it at once.
     pub(crate) after_connect: Option<AfterConnect>,
+    /// The request over each connection.
+    pub(crate) http: Option<HttpRequest>,
     pub(crate) expect: Expectations,
     pub(crate) output: OutputRequest,
     pub(crate) slow: SlowRequest,
@@ -113,13 +116,19 @@ impl ConnectRequest {
             mode = ConnectMode::Compare(CompareRequest::new(compare, &mut race));
         }
         let mut races = TargetRaces::new(race.clone(), &args.connection);
+        if args.http.http.is_some() {
+            races = races.of_http();
+        }
         if let Some(path) = PathRequest::new(&args.path, &args.survey.probe) {
             mode = ConnectMode::Path(path);
             races = races.of_path();
         }
         let targets = read(&args.targets, &args.connection.names.resolve, &mut races)?;
         races.check_flags()?;
+        let http = HttpRequest::new(args.http, &args.connection, &race, &targets)?;
         let mut request = Self::once(targets, race, global, env);
+        // Because a relay is used for what the user sends.
+        request.http = http.filter(|_| !args.relay.relay);
         request.unused_pins = unused_pins(&args.connection.names.resolve, &request.targets);
         request.mode = mode;
         // Because targets that are compared at the same time distort each other's times.
@@ -174,10 +183,16 @@ impl ConnectRequest {
             race: Rc::new(race),
             mode: ConnectMode::Once,
             after_connect: None,
+            http: None,
             expect: Expectations::default(),
             output: OutputRequest::new(&global.output, env),
             slow: SlowRequest::from(&global.debug),
         }
+    }
+
+    /// The first request to a target; `None` if it is only connected to.
+    pub(crate) fn call(&self, target: &TargetRequest) -> Option<HttpCall> {
+        self.http.as_ref()?.call(target)
     }
 
     /// Keeps the first of equal targets: a series of Prometheus has one sample per scrape.

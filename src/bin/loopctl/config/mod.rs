@@ -7,6 +7,7 @@ pub(crate) mod environment;
 pub(crate) mod fault;
 pub(crate) mod fault_file;
 pub(crate) mod gai_conf;
+pub(crate) mod http;
 pub(crate) mod ip_local_port_range;
 pub(crate) mod listen_overflows;
 pub(crate) mod name_service;
@@ -16,6 +17,7 @@ pub(crate) mod path;
 pub(crate) mod proxy;
 pub(crate) mod race;
 pub(crate) mod race_policy;
+pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod resolver_limit;
 pub(crate) mod scheme;
@@ -37,11 +39,13 @@ pub(crate) use connect::{
 };
 pub(crate) use control::ControlRequest;
 pub(crate) use fault::{Fault, Jittered};
+pub(crate) use http::{HttpCall, HttpExpectations, HttpRequest, StatusSet};
 pub(crate) use name_service::NameService;
 pub(crate) use output::{ColorChoice, Format, OutputRequest, ReportDestination, SlowRequest};
 pub(crate) use path::PathRequest;
 pub(crate) use race::{DnsRequest, RaceRequest};
 pub(crate) use race_policy::NamedPolicy;
+pub(crate) use report::{PageFormat, PageOutput, ReportRequest};
 pub(crate) use resolve::{
     AddressOrder, NameRequest, QuestionRequest, ResolveRequest, ResolverChoice,
     Subject as NameSubject,

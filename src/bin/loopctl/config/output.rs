@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::environment::Environment;
+use super::report::{PageFormat, PageOutput};
 use crate::cli::{DebugArgs, ExportArgs, OutputArgs};
 use crate::util::style::Style;
 
@@ -30,6 +31,8 @@ pub(crate) struct OutputRequest {
 #[derive(Debug, Clone)]
 pub(crate) struct OutputFiles {
     pub(crate) report: ReportDestination,
+    /// Page, beside the report.
+    pub(crate) page: Option<PageOutput>,
     pub(crate) qlog: Option<PathBuf>,
 }
 
@@ -95,7 +98,11 @@ impl OutputRequest {
             verbosity: args.verbose,
             stdout: env.style(args.color, env.stdout),
             stderr: env.style(args.color, env.stderr),
-            files: OutputFiles { report: ReportDestination::Stdout, qlog: args.qlog.clone() },
+            files: OutputFiles {
+                report: ReportDestination::Stdout,
+                page: None,
+                qlog: args.qlog.clone(),
+            },
             tcp_info: false,
             timestamps: false,
             live: can_draw && !args.no_progress && !args.quiet && args.verbose == 0,
@@ -112,12 +119,21 @@ impl OutputRequest {
                 _ => Format::Human,
             };
         }
-        if let Some(path) = args.report.filter(|path| path.as_os_str() != "-") {
-            self.stdout = Style { color: false, width: None, ..self.stdout };
-            self.files.report = ReportDestination::File(path);
-        }
+        self.report_to(args.report);
         self.tcp_info = args.tcp_info;
         self.timestamps = args.timestamps;
+    }
+
+    /// Sends the report to a file. A page is written beside the report.
+    pub(super) fn report_to(&mut self, file: Option<PathBuf>) {
+        let Some(path) = file.filter(|path| path.as_os_str() != "-") else { return };
+        match PageFormat::of(&path) {
+            PageFormat::Text => {
+                self.stdout = Style { color: false, width: None, ..self.stdout };
+                self.files.report = ReportDestination::File(path);
+            }
+            format => self.files.page = Some(PageOutput { path, format }),
+        }
     }
 
     /// Whether standard error carries a document, which contains the error.

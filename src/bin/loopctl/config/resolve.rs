@@ -148,13 +148,15 @@ impl ResolveRequest {
             order: args.look.order,
             interleave: args.look.interleave,
         };
+        let mut output = OutputRequest::new(&global.output, env);
+        output.report_to(args.look.report.clone());
         let request = Self {
             names,
             concurrency: args.names.concurrency.get(),
             question: QuestionRequest::new(&args, servers, global)?,
             timeout: global.timeout,
             look,
-            output: OutputRequest::new(&global.output, env),
+            output,
             slow: SlowRequest::from(&global.debug),
         };
         request.check()?;

@@ -24,7 +24,8 @@ pub(crate) enum Security {
     Datagrams,
 }
 
-const HTTP: &[&str] = &["h2", "http/1.1"];
+/// Protocols of HTTP over TLS, in the order of preference.
+pub(super) const HTTP: &[&str] = &["h2", "http/1.1"];
 
 /// Every scheme, with its port of the registry of IANA; that of `rediss` is redis-cli's.
 ///

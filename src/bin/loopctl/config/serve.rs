@@ -278,7 +278,8 @@ impl ServeRequest {
                 if self.listen.tls.is_some() {
                     return Err(Message::error(NO_TLS));
                 }
-                self.check_datagrams()
+                self.check_datagrams()?;
+                Self::check_datagram_faults(&self.faults)
             }
             _ if self.listen.udp => {
                 let error = format!(

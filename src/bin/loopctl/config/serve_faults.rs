@@ -63,10 +63,15 @@ impl ServeRequest {
         if self.listen.specs.iter().any(|spec| matches!(spec.target, Target::Unix(_))) {
             self.check_unix_faults(faults)?;
         }
-        let is_for_datagrams = |arg: &FaultArg| matches!(arg.fault, Fault::Delay(_));
-        match !self.listen.udp || faults.faults.iter().all(is_for_datagrams) {
+        if self.listen.udp { Self::check_datagram_faults(faults) } else { Ok(()) }
+    }
+
+    /// # Errors
+    /// A fault that datagrams cannot have.
+    pub(super) fn check_datagram_faults(faults: &Faults) -> Result<(), Message> {
+        match faults.faults.iter().all(|arg| matches!(arg.fault, Fault::Delay(_))) {
             true => Ok(()),
-            false => refuse("--udp supports no fault but delay".to_owned()),
+            false => Err(Message::error("--udp supports no fault but delay")),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::scheme::Security;
+use super::scheme::{HTTP, Security};
 use super::{RaceRequest, TlsRequest};
 use crate::cli::{ConnectionArgs, SuccessArg, TlsArgs};
 use crate::exit::FatalError;
@@ -15,16 +15,35 @@ pub(super) struct TargetRaces<'a> {
     success: Option<SuccessArg>,
     /// Whether TLS is left out, because a path is measured and no connection is used.
     is_path: bool,
+    /// Whether HTTP is spoken over every connection.
+    is_http: bool,
     known: Vec<(Security, Rc<RaceRequest>)>,
 }
 
 impl<'a> TargetRaces<'a> {
     pub(super) fn new(base: RaceRequest, args: &'a ConnectionArgs) -> Self {
-        Self { base, tls: &args.tls, success: args.success, is_path: false, known: Vec::new() }
+        Self {
+            base,
+            tls: &args.tls,
+            success: args.success,
+            is_path: false,
+            is_http: false,
+            known: Vec::new(),
+        }
     }
 
     pub(super) fn of_path(self) -> Self {
         Self { is_path: true, ..self }
+    }
+
+    pub(super) fn of_http(self) -> Self {
+        Self { is_http: true, ..self }
+    }
+
+    /// Races of redirects, whose URLs alone decide about TLS.
+    pub(super) fn of_redirect(base: RaceRequest, tls: &'a TlsArgs) -> Self {
+        let known = Vec::new();
+        Self { base, tls, success: None, is_path: false, is_http: true, known }
     }
 
     /// The race of a target whose URL has this security; `None` for a target without a scheme.
@@ -32,7 +51,10 @@ impl<'a> TargetRaces<'a> {
     /// # Errors
     /// UDP with TLS, and files that cannot be read.
     pub(super) fn get(&mut self, url: Option<Security>) -> Result<Rc<RaceRequest>, FatalError> {
-        let security = self.security(url)?;
+        let security = match self.security(url)? {
+            Security::Tls([]) if self.is_http => Security::Tls(HTTP),
+            security => security,
+        };
         if let Some((_, race)) = self.known.iter().find(|(known, _)| *known == security) {
             return Ok(Rc::clone(race));
         }

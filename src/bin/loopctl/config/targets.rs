@@ -75,6 +75,20 @@ pub(super) fn read_one(
     }
 }
 
+/// The target of a redirect.
+///
+/// # Errors
+/// A URL that leads to no host, and files that cannot be read.
+pub(super) fn read_url(
+    url: &str,
+    pins: &[Pinned],
+    races: &mut TargetRaces<'_>,
+) -> Result<TargetRequest, FatalError> {
+    let parsed = target_url::parse(url).and_then(|parsed| parsed.ok()?.pop());
+    let parsed = parsed.ok_or_else(|| FatalError::usage("the URL leads to no host"))?;
+    TargetRequest::new(parsed, pins, races)
+}
+
 /// Words of which a host and the port behind it are one target, as nc(1) and telnet(1) take them. Two words may be
 /// swapped.
 fn paired(words: &[String]) -> Vec<String> {

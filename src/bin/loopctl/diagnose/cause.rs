@@ -9,7 +9,7 @@ use super::findings::name::server_lines;
 use super::host_cause::{has_no_port, is_rejecting, route_text};
 use super::rejection::{self, Rejection, Source, rejection};
 use super::tls_silence::{TlsSilence, tls_silence};
-use super::{certificate, expectation, hint, name, name_service, transfer};
+use super::{certificate, expectation, hint, http, name, name_service, transfer};
 use crate::report::compare::Measured;
 use crate::report::repeat::{AddressChange, RepeatReport};
 use crate::report::transfer::TransferReport;
@@ -292,6 +292,11 @@ fn messages(report: &Report) -> Vec<(String, Vec<String>)> {
         }
     }
     let tls = separate_tls_failure(report);
+    let http = report.http_failure();
+    messages.extend(http.map(|(exchange, failure)| {
+        let address = report.winner().map(ip_text).into_iter().collect();
+        (http::text(exchange, failure), address)
+    }));
     messages.extend(tls.map(|(winner, tls, failure)| {
         (short_tls_message(tls, failure), winner.map(ip_text).into_iter().collect())
     }));
@@ -318,6 +323,7 @@ pub(crate) fn short_text(attempt: &Attempt) -> Option<String> {
 
 /// Message on standard error about a report.
 pub(crate) fn explain(report: &Report) -> Message {
+    let report = report.last_hop();
     let target = &report.subject.text;
     let (error, causes) = match report.end {
         End::Connected if !report.unmet.is_empty() => {
@@ -341,6 +347,10 @@ pub(crate) fn explain(report: &Report) -> Message {
         End::Interrupted(_) => {
             (Some(format!("interrupted while connecting to `{target}`")), causes(report))
         }
+        End::Failed(_) if report.http_failure().is_some() => (
+            Some(format!("no complete HTTP response from `{target}`")),
+            http_cause(report).into_iter().collect(),
+        ),
         End::Failed(_) if report.failed_own_policy().is_some() => return policy_message(report),
         End::Failed(_) => {
             let over = if report.tls_failure().is_some() { " over TLS" } else { "" };
@@ -418,6 +428,12 @@ fn causes(report: &Report) -> Vec<String> {
     let servers = server_lines(report);
     let unresolved = unresolved.chain(servers);
     unresolved.chain(failed).chain(tls).chain(probes).chain(not_tried(report)).collect()
+}
+
+/// Failure of the HTTP exchange, with its address.
+fn http_cause(report: &Report) -> Option<String> {
+    let (exchange, failure) = report.http_failure()?;
+    Some(format!("{}: {}", report.winner()?.address, http::text(exchange, failure)))
 }
 
 /// The first failures and the number of the others: an answer may have thousands of addresses.

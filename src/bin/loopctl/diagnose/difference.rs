@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use loopctl::{HostsFile, RecordType, ResolvConf, inet_aton};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::name_service::place;
 use crate::config::NameService;
@@ -21,7 +21,7 @@ pub(crate) struct Difference {
     pub(crate) text: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum DifferenceKind {

@@ -4,6 +4,7 @@ use signal_hook::consts::{SIGINT, SIGPIPE};
 
 use super::path;
 use crate::exit::Exit;
+use crate::report::http::HttpFailureKind;
 use crate::report::names::{NameEnd, NameReport};
 use crate::report::relay::{RelayEnd, RelayError};
 use crate::report::repeat::{RepeatReport, RunFailure};
@@ -24,6 +25,7 @@ pub(crate) fn for_target(result: &TargetResult) -> Exit {
 
 /// Exit status of one connection, with its relay or transfer.
 pub(crate) fn for_report(report: &Report) -> Exit {
+    let report = report.last_hop();
     match report.end {
         End::Connected if !report.unmet.is_empty() => for_unmet(&report.unmet),
         End::Connected => match (&report.relay, &report.transfer) {
@@ -66,7 +68,7 @@ pub(crate) fn for_repeat(report: &RepeatReport) -> Exit {
     match exits.as_slice() {
         [] => Exit::Success,
         [only] if !connected => *only,
-        [only @ (Exit::Unexpected | Exit::NotTrusted)] => *only,
+        [only @ (Exit::Unexpected | Exit::NotTrusted | Exit::HttpError)] => *only,
         _ => Exit::Mixed,
     }
 }
@@ -90,10 +92,27 @@ pub(crate) fn for_serve(outcome: ServeOutcome) -> Exit {
     }
 }
 
-/// Exit status of unmet expectations; a certificate that expires too soon takes precedence.
+/// Exit status of unmet expectations; a certificate that expires too soon takes precedence, then an HTTP error.
 fn for_unmet(unmet: &[Unmet]) -> Exit {
-    let is_expiry = |unmet: &Unmet| matches!(unmet, Unmet::CertificateExpiry { .. });
-    if unmet.iter().any(is_expiry) { Exit::NotTrusted } else { Exit::Unexpected }
+    let of_one = |unmet: &Unmet| match unmet {
+        Unmet::CertificateExpiry { .. } => Exit::NotTrusted,
+        Unmet::HttpError { .. } => Exit::HttpError,
+        _ => Exit::Unexpected,
+    };
+    unmet.iter().map(of_one).max().unwrap_or(Exit::Unexpected)
+}
+
+fn for_http(kind: HttpFailureKind) -> Exit {
+    match kind {
+        HttpFailureKind::Empty => Exit::EmptyReply,
+        HttpFailureKind::Invalid => Exit::WeirdReply,
+        HttpFailureKind::Http2 => Exit::Http2,
+        HttpFailureKind::Http2Stream => Exit::Http2Stream,
+        HttpFailureKind::Send => Exit::SendFailed,
+        HttpFailureKind::Receive | HttpFailureKind::Unfinished => Exit::ReceiveFailed,
+        HttpFailureKind::Partial => Exit::Partial,
+        HttpFailureKind::TooManyRedirects => Exit::TooManyRedirects,
+    }
 }
 
 fn for_run_failure(failure: RunFailure) -> Exit {
@@ -101,6 +120,7 @@ fn for_run_failure(failure: RunFailure) -> Exit {
         RunFailure::Failed(kind) => for_failure(kind),
         RunFailure::Unexpected => Exit::Unexpected,
         RunFailure::CertificateExpiry => Exit::NotTrusted,
+        RunFailure::HttpError => Exit::HttpError,
     }
 }
 
@@ -114,6 +134,7 @@ fn for_failure(kind: FailureKind) -> Exit {
         FailureKind::NoSocket => Exit::Mixed,
         FailureKind::NoFile => Exit::CannotRead,
         FailureKind::NotTrusted => Exit::NotTrusted,
+        FailureKind::NoHttp(kind) => for_http(kind),
     }
 }
 

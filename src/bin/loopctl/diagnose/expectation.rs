@@ -2,6 +2,7 @@
 
 use loopctl::plan::Family;
 
+use super::http;
 use crate::report::Unmet;
 use crate::util::units;
 
@@ -12,6 +13,9 @@ pub(crate) fn flag(unmet: &Unmet) -> &'static str {
         Unmet::FirstAddress { .. } => "fail-on-fallback",
         Unmet::Cost { .. } => "max-cost",
         Unmet::CertificateExpiry { .. } => "cert-expiry",
+        Unmet::HttpStatus { .. } => "expect-status",
+        Unmet::HttpBody { .. } => "expect-body",
+        Unmet::HttpError { .. } => "fail",
     }
 }
 
@@ -27,6 +31,15 @@ pub(crate) fn text(unmet: &Unmet) -> String {
         }
         Unmet::Cost { cost, max } => {
             format!("waiting cost {}, more than {}", units::prose(*cost), units::prose(*max))
+        }
+        Unmet::HttpStatus { status, reason, wanted } => {
+            format!("the status is {}, not {}", http::status(*status, reason), wanted.text)
+        }
+        Unmet::HttpBody { pattern, read } => {
+            format!("`{pattern}` matches nothing in the first {read} bytes of the body")
+        }
+        Unmet::HttpError { status, reason } => {
+            format!("the server answered {}", http::status(*status, reason))
         }
         Unmet::CertificateExpiry { certificate, left: None, .. } => {
             format!("cannot read when the certificate of {certificate} expires")

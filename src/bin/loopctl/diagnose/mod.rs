@@ -8,6 +8,7 @@ pub(crate) mod expectation;
 pub(crate) mod findings;
 pub(crate) mod hint;
 pub(crate) mod host_cause;
+pub(crate) mod http;
 pub(crate) mod name;
 pub(crate) mod name_service;
 pub(crate) mod path;

@@ -1,6 +1,7 @@
 //! Repeated runs of one target.
 
 use loopctl::{AbortReason, plan::Reason};
+use serde::Serialize;
 
 use super::story::ms;
 use super::{Golden, Story, plain};
@@ -36,7 +37,7 @@ fn failed() -> Report {
     story.report
 }
 
-fn json_valid(golden: &mut Golden, title: &str, document: &Document<'_>) {
+fn json_valid(golden: &mut Golden, title: &str, document: &Document<impl Serialize>) {
     golden.json(title, document);
     super::assert_valid("repeat.v1.json", document);
 }

@@ -11,15 +11,16 @@ use super::csv;
 use super::human::resolve::notes;
 use super::human::sendfile::text as sent;
 use super::human::text::HumanOptions;
-use super::human::{events as lines, path, series, text};
+use super::human::{events as lines, http, path, series, text};
 use super::json::{connect, events, path as json_path, repeat, sendfile};
+use super::page::file::PageFile;
 use super::printer::{Frame, Print, Printer};
 use super::progress::live::Live;
 use super::prometheus::Metrics;
 use super::qlog::QlogFile;
 use super::wire;
 use super::writer::Writer;
-use crate::config::{ConnectMode, ConnectRequest, Format, ReportDestination};
+use crate::config::{ConnectMode, ConnectRequest, Format};
 use crate::diagnose;
 use crate::diagnose::cause;
 use crate::diagnose::hint::{self, groups::HintGroups};
@@ -43,6 +44,7 @@ struct SeriesSoFar {
 pub(crate) struct ConnectPrinter {
     printer: Printer,
     qlog: Option<QlogFile>,
+    page: Option<PageFile>,
     metrics: Metrics,
     /// Series that are not over, by the number of the target.
     series: BTreeMap<usize, SeriesSoFar>,
@@ -59,14 +61,11 @@ impl ConnectPrinter {
     /// A file that cannot be created.
     pub(crate) fn new(request: &ConnectRequest) -> Result<Self, FatalError> {
         let output = &request.output;
-        let writer = match &output.files.report {
-            ReportDestination::File(path) => Writer::create(path)?,
-            ReportDestination::Stdout => Writer::stdout(),
-            ReportDestination::Stderr => Writer::stderr("the report"),
-        };
+        let writer = Writer::of_report(&output.files.report)?;
         let has_many = request.targets.len() > 1;
         let mut printer = Printer::new(output, writer, has_many);
         let qlog = output.files.qlog.as_deref().map(QlogFile::create).transpose()?;
+        let page = output.files.page.as_ref().map(PageFile::create).transpose()?;
         if output.format == Format::Csv {
             printer.print_text(&match request.mode {
                 ConnectMode::Path(_) => csv::path_header(),
@@ -76,6 +75,7 @@ impl ConnectPrinter {
         Ok(Self {
             printer,
             qlog,
+            page,
             metrics: Metrics::default(),
             series: BTreeMap::new(),
             hints: HintGroups::default(),
@@ -111,6 +111,20 @@ impl ConnectPrinter {
             self.record(&record, report);
         }
         self.printer.print_verbose(|| notes::event(event, report.since_start(event.at)));
+    }
+
+    /// Records a step of the HTTP exchange, after the report has it.
+    pub(crate) fn http(&mut self, session: &str, report: &Report) {
+        if let Some(record) = events::http_record(session, report) {
+            self.record(&record, report);
+        }
+        if let Some(live) = &mut self.live {
+            live.update(session, report);
+        }
+        self.printer.print_verbose(|| {
+            let (at, text) = http::event(report.http.as_deref()?);
+            Some(format!("{:>9} ms  {text}", crate::util::units::column(at)))
+        });
     }
 
     /// Records the end of a race.
@@ -150,12 +164,12 @@ impl ConnectPrinter {
         if let Some(hint) = hint::hint(report) {
             series.hints.add(report, hint);
         }
-        match self.printer.format() {
-            Format::Json => series.documents.push(connect::document(report)),
-            _ => {
-                let has_many = self.printer.has_many();
-                self.printer.print_record(&Run { number, report, has_many });
-            }
+        if self.printer.format() == Format::Json || self.page.is_some() {
+            series.documents.push(connect::document(report));
+        }
+        if self.printer.format() != Format::Json {
+            let has_many = self.printer.has_many();
+            self.printer.print_record(&Run { number, report, has_many });
         }
     }
 
@@ -189,7 +203,7 @@ impl ConnectPrinter {
             TargetResult::Report(report) => self.print_report(report),
             TargetResult::Repeat(series) => self.print_series(target, series),
             TargetResult::Path(path) => {
-                self.printer.print_report(&PathPrint { report: path });
+                self.print_document(&PathPrint { report: path });
                 self.printer.print_message(&diagnose::path::explain(path));
             }
         }
@@ -217,7 +231,7 @@ impl ConnectPrinter {
         if self.printer.format() == Format::Prom {
             self.metrics.add(report);
         }
-        self.printer.print_report(&TargetReport { report, options: self.options });
+        self.print_document(&TargetReport { report, options: self.options });
         if !self.has_failed() {
             self.explain(report);
         }
@@ -231,8 +245,19 @@ impl ConnectPrinter {
             hints: &hints,
             has_histogram: self.has_histogram,
         });
+        if let Some(page) = &mut self.page {
+            page.add(&repeat::document(series, &hints, Some(&documents)));
+        }
         let message = cause::explain_series(series);
         self.printer.print_message(&Message { hints: hints.by_try(series.runs.done), ..message });
+    }
+
+    /// Prints a report, and keeps its document for the page.
+    fn print_document(&mut self, report: &impl Print) {
+        if let Some(page) = &mut self.page {
+            page.add(&report.json());
+        }
+        self.printer.print_report(report);
     }
 
     /// Prints errors, causes, hints, and the totals of a relay.
@@ -289,8 +314,9 @@ impl ConnectPrinter {
         let hints = std::mem::take(&mut self.hints).by_target();
         self.printer.print_message(&Message { hints, ..Message::default() });
         let qlog = self.qlog.as_mut().map_or(Ok(Exit::Success), QlogFile::finish);
+        let page = self.page.as_mut().map_or(Ok(Exit::Success), PageFile::finish);
         self.printer.finish()?;
-        qlog
+        qlog.and(page)
     }
 
     /// Writes an event record to qlog, and to NDJSON.

@@ -4,6 +4,7 @@ pub(crate) mod connect;
 pub(crate) mod csv;
 pub(crate) mod human;
 pub(crate) mod json;
+pub(crate) mod page;
 pub(crate) mod printer;
 pub(crate) mod progress;
 pub(crate) mod prometheus;

@@ -26,12 +26,21 @@ pub(crate) struct Metrics {
     sent_expiry: String,
     unreadable: String,
     revoked: String,
+    http: HttpMetrics,
+}
+
+/// Metrics of final HTTP responses.
+#[derive(Default)]
+struct HttpMetrics {
+    status: String,
+    redirects: String,
+    body: String,
 }
 
 impl Metrics {
     pub(crate) fn add(&mut self, report: &Report) {
         let target = escape(&report.subject.text);
-        let connected = u8::from(report.end == End::Connected);
+        let connected = u8::from(report.last_hop().end == End::Connected);
         let _ = writeln!(self.success, "loopctl_probe_success{{target=\"{target}\"}} {connected}");
         if let Some(reason) = reason(report) {
             let _ = writeln!(
@@ -39,7 +48,7 @@ impl Metrics {
                 "loopctl_probe_failed_due_to{{target=\"{target}\",reason=\"{reason}\"}} 1"
             );
         }
-        let unmet = report.unmet.len();
+        let unmet = report.last_hop().unmet.len();
         let _ = writeln!(self.unmet, "loopctl_unmet_expectations{{target=\"{target}\"}} {unmet}");
         let mut phase = |phase: &str, took: Duration| {
             let seconds = took.as_secs_f64();
@@ -61,7 +70,12 @@ impl Metrics {
                 phase("tls", took);
             }
         }
-        phase("total", report.total);
+        if let Some(exchange) = &report.last_hop().http {
+            phase("server", exchange.wait().unwrap_or_default());
+            phase("transfer", exchange.body_took().unwrap_or_default());
+        }
+        phase("total", report.hops().map(|hop| hop.total).sum());
+        self.add_http(&target, report);
         if let Some(tls) = &report.tls {
             self.add_expiry(&target, tls);
         }
@@ -76,6 +90,17 @@ impl Metrics {
             );
         }
         self.add_failed_attempts(&target, report);
+    }
+
+    /// Figures of the final response.
+    fn add_http(&mut self, target: &str, report: &Report) {
+        let Some(exchange) = &report.last_hop().http else { return };
+        let status = exchange.response.as_ref().map_or(0, |response| response.status);
+        let label = format!("{{target=\"{target}\"}}");
+        let _ = writeln!(self.http.status, "loopctl_http_status_code{label} {status}");
+        let redirects = report.redirects.len();
+        let _ = writeln!(self.http.redirects, "loopctl_http_redirects{label} {redirects}");
+        let _ = writeln!(self.http.body, "loopctl_http_body_bytes{label} {}", exchange.body);
     }
 
     fn add_failed_attempts(&mut self, target: &str, report: &Report) {
@@ -165,6 +190,21 @@ impl Metrics {
                 "Whether the stapled OCSP response says that the certificate is revoked: 1 or 0.",
                 &self.revoked,
             ),
+            (
+                "loopctl_http_status_code",
+                "Status of the final HTTP response; 0 without one.",
+                &self.http.status,
+            ),
+            (
+                "loopctl_http_redirects",
+                "Redirects that were followed before the final HTTP response.",
+                &self.http.redirects,
+            ),
+            (
+                "loopctl_http_body_bytes",
+                "Bytes of the body of the final HTTP response.",
+                &self.http.body,
+            ),
         ];
         let families = families.iter().filter(|(_, _, samples)| !samples.is_empty());
         let text = families.map(|(name, help, samples)| {
@@ -176,6 +216,7 @@ impl Metrics {
 
 /// Reason of a probe that failed, from a fixed set. Attempts have reasons of their own.
 fn reason(report: &Report) -> Option<String> {
+    let report = report.last_hop();
     let reason = match report.end {
         End::Connected if report.unmet.is_empty() => return None,
         End::Connected => "expectation",
@@ -189,6 +230,7 @@ fn reason(report: &Report) -> Option<String> {
             FailureKind::TimedOut => "timeout",
             FailureKind::NoTls => "tls",
             FailureKind::NotTrusted => "certificate",
+            FailureKind::NoHttp(_) => "http",
             FailureKind::CannotBind => "bind",
             FailureKind::NoSocket => "descriptors",
             FailureKind::NoFile => "file",

@@ -15,8 +15,8 @@ use crate::util::units::ms;
 
 const RECORD_SEPARATOR: char = '\u{1e}';
 
-/// The draft has no events of TLS; these are ours, as `schemas/event.v1.json` has them.
-const TLS_EVENTS: &str = "urn:loopctl:qlog:events:tls-01";
+/// The draft has no events of TLS and HTTP; these are ours, as `schemas/event.v1.json` has them.
+const OWN_EVENTS: [&str; 2] = ["urn:loopctl:qlog:events:tls-01", "urn:loopctl:qlog:events:http-01"];
 
 /// A qlog file, whose times count from the start of its first race.
 pub(crate) struct QlogFile {
@@ -61,7 +61,7 @@ pub(crate) fn header(now: SystemTime) -> String {
         "title": "loopctl",
         "trace": {
             "vantage_point": { "name": "loopctl", "type": "client" },
-            "event_schemas": ["urn:ietf:params:qlog:events:hev3-00", TLS_EVENTS],
+            "event_schemas": ["urn:ietf:params:qlog:events:hev3-00", OWN_EVENTS[0], OWN_EVENTS[1]],
             "common_fields": {
                 "time_format": "relative_to_epoch",
                 "reference_time": { "clock_type": "monotonic", "epoch": "unknown", "wall_clock_time": reference },

@@ -9,31 +9,37 @@ use serde::Serialize;
 use super::human::resolve::text::View;
 use super::human::resolve::{notes, text};
 use super::json::resolve;
+use super::page::file::PageFile;
 use super::printer::{Frame, Print, Printer};
 use super::writer::Writer;
 use crate::config::ResolveRequest;
-use crate::exit::ExitResult;
+use crate::exit::{Exit, ExitResult, FatalError};
 use crate::report::names::{NameEnd, NameReport};
 
 /// Prints a report for each name, and every event with `-v`.
 pub(crate) struct NamePrinter {
     printer: Printer,
+    page: Option<PageFile>,
     view: View,
     is_short: bool,
 }
 
 impl NamePrinter {
-    pub(crate) fn new(request: &ResolveRequest) -> Self {
+    /// # Errors
+    /// A file that cannot be created.
+    pub(crate) fn new(request: &ResolveRequest) -> Result<Self, FatalError> {
         let has_many = request.names.len() > 1;
-        Self {
-            printer: Printer::new(&request.output, Writer::stdout(), has_many),
+        let files = &request.output.files;
+        Ok(Self {
+            printer: Printer::new(&request.output, Writer::of_report(&files.report)?, has_many),
+            page: files.page.as_ref().map(PageFile::create).transpose()?,
             view: View {
                 order: request.look.order,
                 has_headline: has_many,
                 is_verbose: request.output.verbosity > 0,
             },
             is_short: request.look.short,
-        }
+        })
     }
 
     /// Prints an event of a query, with `-v`.
@@ -44,7 +50,11 @@ impl NamePrinter {
     /// Prints the report of a name, and its errors.
     pub(crate) fn print(&mut self, report: &NameReport) {
         let short = self.is_short;
-        self.printer.print_report(&NameView { report, view: self.view, is_short: short });
+        let view = NameView { report, view: self.view, is_short: short };
+        if let Some(page) = &mut self.page {
+            page.add(&view.json());
+        }
+        self.printer.print_report(&view);
         let is_complete = short && report.end == NameEnd::Found;
         if !is_complete && !self.has_failed() {
             self.printer.print_message(&notes::explain(report));
@@ -67,7 +77,9 @@ impl NamePrinter {
     /// # Errors
     /// Output that cannot be written.
     pub(crate) fn finish(&mut self) -> ExitResult {
-        self.printer.finish()
+        let page = self.page.as_mut().map_or(Ok(Exit::Success), PageFile::finish);
+        self.printer.finish()?;
+        page
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use signal_hook::consts::SIGPIPE;
 use tempfile::{NamedTempFile, TempPath};
 
+use crate::config::ReportDestination;
 use crate::exit::{Exit, ExitResult, FatalError};
 use crate::util::message::{Message, plain};
 use crate::util::secrets::without_passwords;
@@ -38,6 +39,18 @@ impl Writer {
 
     pub(crate) fn stdout() -> Self {
         Self::new(Box::new(stdout()), "output".to_owned())
+    }
+
+    /// Stream or file of a report.
+    ///
+    /// # Errors
+    /// A file that cannot be created.
+    pub(crate) fn of_report(destination: &ReportDestination) -> Result<Self, FatalError> {
+        match destination {
+            ReportDestination::File(path) => Self::create(path),
+            ReportDestination::Stdout => Ok(Self::stdout()),
+            ReportDestination::Stderr => Ok(Self::stderr("the report")),
+        }
     }
 
     pub(crate) fn stderr(name: &str) -> Self {

@@ -9,6 +9,7 @@ use loopctl::{
     SocketOptions, SocketSnapshot, TcpInfo, TlsPeer,
 };
 
+use super::http::{HttpFailureKind, HttpReport};
 use super::relay::RelayReport;
 use super::surroundings::Surroundings;
 use super::transfer::TransferReport;
@@ -16,7 +17,7 @@ use super::{
     Comparison, NameFailure, Resolution, StartTlsExchange, TlsExpectation, TlsFailure, TlsPhase,
     TlsReport, Via,
 };
-use crate::config::{Expectations, NamedPolicy};
+use crate::config::{Expectations, NamedPolicy, StatusSet};
 use crate::util::cancellation::StopReason;
 
 /// One target, from the first query to the last outcome.
@@ -34,6 +35,10 @@ pub(crate) struct Report {
     pub(crate) end: End,
     pub(crate) unmet: Vec<Unmet>,
     pub(crate) waited: Option<WaitReport>,
+    /// The request over the connection.
+    pub(crate) http: Option<Box<HttpReport>>,
+    /// Redirects that were followed.
+    pub(crate) redirects: Vec<Self>,
     pub(crate) relay: Option<RelayReport>,
     pub(crate) transfer: Option<Box<TransferReport>>,
     pub(crate) comparison: Option<Box<Comparison>>,
@@ -199,6 +204,8 @@ pub(crate) enum FailureKind {
     /// There is no file to send, so that no connection was tried.
     NoFile,
     NotTrusted,
+    /// Connected, without a whole HTTP response.
+    NoHttp(HttpFailureKind),
 }
 
 /// Expectation that a connection does not meet.
@@ -222,6 +229,22 @@ pub(crate) enum Unmet {
         left: Option<Result<Duration, Duration>>,
         min: Duration,
     },
+    /// The status is none of those that were wanted.
+    HttpStatus {
+        status: u16,
+        reason: String,
+        wanted: StatusSet,
+    },
+    /// The first bytes of the body do not match; `read` is their number.
+    HttpBody {
+        pattern: String,
+        read: usize,
+    },
+    /// The status is an error (400 or above).
+    HttpError {
+        status: u16,
+        reason: String,
+    },
 }
 
 impl Report {
@@ -238,6 +261,8 @@ impl Report {
             end: End::Failed(FailureKind::NotConnected),
             unmet: Vec::new(),
             waited: None,
+            http: None,
+            redirects: Vec::new(),
             relay: None,
             transfer: None,
             comparison: None,

@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod connect;
 mod cost;
 pub(crate) mod family;
+pub(crate) mod http;
 pub(crate) mod name_probe;
 pub(crate) mod names;
 pub(crate) mod nat64;

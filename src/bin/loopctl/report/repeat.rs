@@ -20,11 +20,22 @@ pub(crate) struct RepeatReport {
     pub(crate) addresses: Vec<AddressStats>,
     /// Times from the first query to the connection.
     pub(crate) times: Times,
+    pub(crate) http: HttpTimes,
     pub(crate) syn: SynStats,
     /// Reason of an early end.
     pub(crate) interrupted: Option<StopReason>,
     /// Candidates of the last run, to detect changes of the name.
     candidates: Vec<Address>,
+}
+
+/// Phases of the HTTP exchanges that succeeded.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpTimes {
+    /// Time of the server, without the round trip.
+    pub(crate) server: Times,
+    pub(crate) body: Times,
+    /// From the first query to the end of the response.
+    pub(crate) total: Times,
 }
 
 /// SYNs of the attempts that connected. An address that never answers says nothing about loss.
@@ -59,6 +70,8 @@ pub(crate) enum RunFailure {
     Unexpected,
     /// A certificate expires too soon.
     CertificateExpiry,
+    /// A status of 400 or above.
+    HttpError,
 }
 
 /// Addresses added to and removed from a name between two runs.
@@ -91,6 +104,7 @@ impl RepeatReport {
             runs: RunStats::default(),
             addresses: Vec::new(),
             times: Times::new(),
+            http: HttpTimes { server: Times::new(), body: Times::new(), total: Times::new() },
             syn: SynStats::new(),
             interrupted: None,
             candidates: Vec::new(),
@@ -106,6 +120,7 @@ impl RepeatReport {
         if let (End::Connected, Some(after)) = (report.end, report.connected_after()) {
             self.times.record(after);
         }
+        self.http.add(report);
         for (number, attempt) in report.attempts.iter().enumerate() {
             self.syn.add(attempt, report.selected == Some(number));
             self.of(&attempt.address).add(attempt, report.selected == Some(number));
@@ -142,6 +157,16 @@ impl RepeatReport {
             (added.cloned().collect(), removed.cloned().collect());
         let is_change = !before.is_empty() && added.len() + removed.len() > 0;
         is_change.then_some(AddressChange { added, removed })
+    }
+}
+
+impl HttpTimes {
+    fn add(&mut self, report: &Report) {
+        let Some(http) = report.http.as_ref().filter(|http| http.failure.is_none()) else { return };
+        let rtt = report.round_trip().unwrap_or_default();
+        http.server_took(rtt).into_iter().for_each(|took| self.server.record(took));
+        http.body_took().into_iter().for_each(|took| self.body.record(took));
+        self.total.record(http.ended);
     }
 }
 
@@ -207,9 +232,11 @@ impl RunStats {
 impl RunFailure {
     fn of(report: &Report) -> Option<Self> {
         let is_expiry = |unmet: &Unmet| matches!(unmet, Unmet::CertificateExpiry { .. });
+        let is_error = |unmet: &Unmet| matches!(unmet, Unmet::HttpError { .. });
         match report.end {
             End::Failed(kind) => Some(Self::Failed(kind)),
             End::Connected if report.unmet.iter().any(is_expiry) => Some(Self::CertificateExpiry),
+            End::Connected if report.unmet.iter().any(is_error) => Some(Self::HttpError),
             End::Connected if !report.unmet.is_empty() => Some(Self::Unexpected),
             End::Connected | End::Interrupted(_) => None,
         }

@@ -2,6 +2,7 @@
 
 mod ask_nat64;
 mod compare;
+mod http;
 mod names;
 mod path;
 mod race;

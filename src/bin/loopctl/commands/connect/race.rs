@@ -11,11 +11,12 @@ use loopctl::{
 };
 
 use super::Session;
+use super::http::Exchange;
 use super::relay::Winner;
 use super::secure::TlsUpgrade;
-use crate::config::TargetRequest;
 use crate::config::environment::Environment;
 use crate::config::listen_overflows::listen_overflows;
+use crate::config::{HttpCall, TargetRequest};
 use crate::config::{RaceRequest, TlsRequest};
 use crate::config::{gai_conf, tcp_syn_retries};
 use crate::report::{
@@ -33,6 +34,8 @@ pub(super) struct Try<'a> {
     pub(super) known: Option<Vec<SocketAddr>>,
     pub(super) timeout: Duration,
     pub(super) race: &'a RaceRequest,
+    /// The request over the connection.
+    pub(super) http: Option<&'a HttpCall>,
 }
 
 /// The error of a race that cannot begin.
@@ -71,8 +74,10 @@ impl Session {
         let session = (number + 1).to_string();
         let race = &*target.race;
         let timeout = race.timeout;
-        let this = Try { target, session, known: None, timeout, race };
-        let mut report = self.race_once(event_loop, &this).await;
+        let call = self.request.call(target);
+        let http = call.as_ref();
+        let this = Try { target, session, known: None, timeout, race, http };
+        let mut report = self.race_and_follow(event_loop, &this).await;
         self.ask_again(event_loop, &this, &mut report).await;
         self.ask_nat64(event_loop, &mut report).await;
         report
@@ -145,7 +150,7 @@ impl Session {
         let connection = self.connection(event_loop, this, report).await?;
         let connection = connection.trace(self.listener(this, report));
         let tls = this.race.tls.as_ref();
-        if self.request.after_connect.is_none() && tls.is_none() {
+        if self.request.after_connect.is_none() && tls.is_none() && this.http.is_none() {
             self.token.run_until_cancelled(connection.open(|| Probe)).await;
             return Ok(());
         }
@@ -154,7 +159,12 @@ impl Session {
         if let Some(tls) = tls {
             TlsUpgrade { session: self, event_loop, this, report, tls }.run(&mut stream).await;
         }
-        if self.request.after_connect.is_some() {
+        if let Some(call) = this.http
+            && report.borrow().end == End::Connected
+        {
+            let exchange = Exchange { session: self, event_loop, this, report, call };
+            exchange.run((stream.0, stream.1)).await;
+        } else if self.request.after_connect.is_some() {
             self.winner.replace(Some(Winner::Stream(stream.0, stream.1)));
         }
         Ok(())

@@ -24,14 +24,16 @@ impl Session {
     ) -> RepeatReport {
         let race = &*target.race;
         let timeout = race.timeout;
+        let call = self.request.call(target);
+        let http = call.as_ref();
         let subject = Subject::of(target, race, timeout);
         let series = Rc::new(RefCell::new(RepeatReport::new(subject, event_loop.time())));
         self.series.borrow_mut().insert(number, Rc::clone(&series));
         let (mut next, mut known) = (event_loop.time(), None);
         for nth in 1..=repeat.count.unwrap_or(u64::MAX) {
             let session = format!("{}.{nth}", number + 1);
-            let this = Try { target, session, known: known.clone(), timeout, race };
-            let report = self.race_once(event_loop, &this).await;
+            let this = Try { target, session, known: known.clone(), timeout, race, http };
+            let report = self.race_and_follow(event_loop, &this).await;
             if !repeat.fresh_dns {
                 known = known.or_else(|| answer(&report));
             }

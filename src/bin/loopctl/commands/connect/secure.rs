@@ -93,7 +93,7 @@ impl TlsUpgrade<'_> {
         const MAX_TIMEOUT: Duration = Duration::from_secs(1);
         let Some(took) = self.judged_by_peer() else { return };
         let timeout = (2 * took).clamp(MIN_TIMEOUT, MAX_TIMEOUT);
-        let is_kept = self.session.request.after_connect.is_some();
+        let is_kept = self.session.request.after_connect.is_some() || self.this.http.is_some();
         let mut byte = [0];
         let answer = async {
             if is_kept {

@@ -81,8 +81,8 @@ impl Session {
         let race = &*target.race;
         let timeout = race.timeout;
         let session = "1".to_owned();
-        let mut report =
-            self.blank(event_loop, &Try { target, session, known: None, timeout, race });
+        let mut report = self
+            .blank(event_loop, &Try { target, session, known: None, timeout, race, http: None });
         let mut sending = TransferReport::new(request.name());
         sending.is_opened = false;
         report.end = match (error, self.cancelled()) {

@@ -23,6 +23,8 @@ impl Session {
         number: usize,
         limit: Duration,
     ) -> Report {
+        let call = self.request.call(target);
+        let http = call.as_ref();
         let started_at = event_loop.time();
         let (mut waited, mut pause) = (WaitReport::default(), FIRST_PAUSE);
         let mut nth = 0;
@@ -33,9 +35,9 @@ impl Session {
             let timeout = target.race.timeout.min(left);
             let session = format!("{}.{nth}", number + 1);
             let mut report = self
-                .race_once(
+                .race_and_follow(
                     event_loop,
-                    &Try { target, session, known: None, timeout, race: &target.race },
+                    &Try { target, session, known: None, timeout, race: &target.race, http },
                 )
                 .await;
             waited.took = event_loop.time() - started_at;

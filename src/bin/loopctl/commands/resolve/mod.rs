@@ -27,7 +27,7 @@ pub(crate) fn run(request: ResolveRequest) -> Result<Exit, FatalError> {
     warn(&request, &service);
     let session = Rc::new(Session {
         service,
-        printer: RefCell::new(NamePrinter::new(&request)),
+        printer: RefCell::new(NamePrinter::new(&request)?),
         slow: SlowWatch::new(request.slow),
         request,
         token: CancellationToken::default(),

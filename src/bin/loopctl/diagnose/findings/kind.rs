@@ -1,10 +1,10 @@
 //! Kinds of findings.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Kind of a finding: the `kind` of a `why` entry in JSON documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum FindingKind {
@@ -48,6 +48,11 @@ pub(crate) enum FindingKind {
     Starttls,
     TlsServerTime,
     TlsSlow,
+    /// The server took most of the time to its first byte.
+    HttpServerTime,
+    /// The server accepted the connection and sent nothing.
+    HttpSilent,
+    HttpBodySlow,
     WrongRoute,
     InterfaceDown,
     NoAddress,
@@ -116,6 +121,9 @@ impl FindingKind {
             Self::Starttls => "STARTTLS",
             Self::TlsServerTime => "TLS server time",
             Self::TlsSlow => "slow TLS",
+            Self::HttpServerTime => "HTTP server time",
+            Self::HttpSilent => "HTTP silent",
+            Self::HttpBodySlow => "slow body",
             Self::WrongRoute => "routed to another interface",
             Self::InterfaceDown => "on an interface without carrier",
             Self::NoAddress => "without an own address of their family",

@@ -3,6 +3,7 @@
 mod answers;
 mod attempts;
 mod evidence;
+mod http;
 mod kind;
 mod late_end;
 mod late_start;

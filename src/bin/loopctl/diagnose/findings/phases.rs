@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind, late_end};
+use super::{Basis, CausedBy, Evidence, EvidenceSource, Finding, FindingKind, http, late_end};
 use crate::config::StartTls;
 use crate::diagnose::cause::ip_text;
 use crate::diagnose::tls_silence::tls_silence;
@@ -23,8 +23,11 @@ pub(super) fn phase_findings(report: &Report) -> Vec<Finding> {
         tls_server(report),
         tls_rest(report),
         tls_silent(report),
+        http::server_time(report),
+        http::silence(report),
+        http::slow_body(report),
     ];
-    let total = report.connected_after().unwrap_or(report.total);
+    let total = report.finished_after().unwrap_or(report.total);
     let found = found.into_iter().flatten();
     found.filter(|phase| is_dominant(phase.cost, total)).collect()
 }
@@ -124,7 +127,7 @@ fn round_trip_text(report: &Report) -> String {
     rtt.map_or_else(String::new, |rtt| format!(" (round trip {})", units::prose(rtt)))
 }
 
-fn finding(
+pub(super) fn finding(
     report: &Report,
     kind: FindingKind,
     cost: Duration,

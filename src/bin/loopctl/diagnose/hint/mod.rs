@@ -9,10 +9,12 @@ mod special_name;
 mod surroundings;
 mod tls;
 
+use crate::diagnose::http;
 use crate::report::{End, FailureKind, Report};
 
 /// The most helpful hint about a report of `connect`.
 pub(crate) fn hint(report: &Report) -> Option<String> {
+    let report = report.last_hop();
     match report.end {
         // The comparison table replaces hints.
         _ if report.comparison.is_some() => None,
@@ -22,6 +24,9 @@ pub(crate) fn hint(report: &Report) -> Option<String> {
         End::Connected if report.transfer.is_some() => None,
         End::Connected => connect::hint_for_connection(report),
         End::Failed(_) if report.resolve.error.is_some() => name::hint_for_target(report),
+        End::Failed(_) if report.http_failure().is_some() => {
+            report.http_failure().and_then(|(exchange, failure)| http::hint(exchange, failure))
+        }
         End::Failed(kind) => match report.tls_failure() {
             Some((tls, failure)) => tls::hint_for_tls(report, tls, failure),
             None => connect::hint_for_attempts(report, kind == FailureKind::TimedOut),

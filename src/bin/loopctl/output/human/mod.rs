@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod events;
+pub(crate) mod http;
 pub(crate) mod others;
 pub(crate) mod path;
 pub(crate) mod resolve;

@@ -6,7 +6,7 @@ use loopctl::plan::Family;
 
 use crate::diagnose::cause;
 use crate::report::family::FamilyNames as _;
-use crate::report::repeat::{AddressStats, RepeatReport};
+use crate::report::repeat::{AddressStats, HttpTimes, RepeatReport};
 use crate::report::times::{Bar, MAX_EXACT, Times};
 use crate::util::style::Style;
 use crate::util::units;
@@ -23,6 +23,7 @@ pub(crate) fn summary(
     let mut text = format!("\n--- {} ---\n{}", series.subject.text, counts(series, took));
     if !series.times.is_empty() {
         text += &format!("  {}\n", quantiles(&series.times));
+        text += &phases(series);
         text += &format!("  {}\n", families(series));
     }
     text += &resent_syns(series);
@@ -84,6 +85,14 @@ fn resent_syns(series: &RepeatReport) -> String {
         slow => text += &format!("; in {slow} the first SYN was answered late: a slow path"),
     }
     text + "\n"
+}
+
+/// Quantiles of the phases of HTTP, below those of the connection.
+fn phases(series: &RepeatReport) -> String {
+    let HttpTimes { server, body, total } = &series.http;
+    let phases = [("server", server), ("body", body), ("total", total)];
+    let phases = phases.into_iter().filter(|(_, times)| !times.is_empty());
+    phases.map(|(phase, times)| format!("  {phase:<6}  {}\n", quantiles(times))).collect()
 }
 
 fn quantiles(times: &Times) -> String {

@@ -7,7 +7,8 @@ use loopctl::plan::Family;
 use loopctl::{HostsFile, TcpInfo};
 
 use super::resolve::{notes, queries};
-use super::{compare, others, table, tls, why};
+use super::{compare, http, others, table, tls, why};
+use crate::diagnose;
 use crate::diagnose::cause;
 use crate::diagnose::expectation;
 use crate::report::family::FamilyNames;
@@ -26,6 +27,21 @@ pub(crate) struct HumanOptions {
 
 /// Headline, names, attempts, sums.
 pub(crate) fn report(report: &Report, style: Style, detail: HumanOptions) -> String {
+    let arrow = if style.unicode { "→" } else { "->" };
+    let mut text = one(report, style, detail);
+    let mut from = report;
+    for hop in &report.redirects {
+        let location = from.http.as_ref().and_then(|http| http.redirect()).unwrap_or_default();
+        let location = diagnose::http::quoted(location);
+        text += &fit(&format!("\n  {arrow} redirect to {location}\n\n"), style);
+        text += &one(hop, style, detail);
+        from = hop;
+    }
+    text
+}
+
+/// Report of one target, without its redirects.
+fn one(report: &Report, style: Style, detail: HumanOptions) -> String {
     if let Some(comparison) = &report.comparison {
         return compare::text(report, comparison, style);
     }
@@ -39,7 +55,11 @@ pub(crate) fn report(report: &Report, style: Style, detail: HumanOptions) -> Str
     }
     let kernel = if detail.tcp_info { tcp_info_lines(report) } else { String::new() };
     let below = kernel_line(report, style) + &kernel + &options_line(report);
-    let sums = tls::lines(report, style) + &below + &total_line(report) + &waited_line(report);
+    let sums = tls::lines(report, style)
+        + &http::lines(report, style)
+        + &below
+        + &total_line(report)
+        + &waited_line(report);
     if !sums.is_empty() {
         parts.push(fit(&sums, style));
     }
@@ -69,8 +89,11 @@ pub(crate) fn try_line(nth: u64, report: &Report, style: Style) -> String {
         let after = units::prose(report.total);
         return format!("{nth:>4}  {address}  {failed} after {after}: {why}\n");
     }
-    let after = report.connected_after().unwrap_or_default();
+    let after = report.finished_after().unwrap_or_default();
     let mut line = format!("{nth:>4}  {}  {:>8} ms", winner.address, units::column(after));
+    if let Some((status, color)) = report.last_hop().http.as_deref().and_then(http::status) {
+        line += &format!("  {}", style.paint(color.on_default(), &status));
+    }
     line += &format!("  = {}", sum(report));
     if winner.resends() > 0 {
         line += &format!("  SYN resent {}", winner.resends());
@@ -87,10 +110,15 @@ fn headline(report: &Report, style: Style) -> String {
     match (report.end, winner) {
         (End::Connected, Some(winner)) => {
             let (text, color) = success(report);
-            let after = report.connected_after().unwrap_or_default();
+            let after = report.finished_after().unwrap_or_default();
             let success = format!("{text} {}", units::prose(after));
             let ok = style.paint(color.on_default().bold(), &success);
             format!("{target} {arrow} {}  {transport}  {ok}\n", winner.address)
+        }
+        (End::Failed(_), Some(winner)) if report.http_failure().is_some() => {
+            let failed =
+                style.paint(AnsiColor::Red.on_default().bold(), &format!("failed after {total}"));
+            format!("{target} {arrow} {}  {transport}  {failed}\n", winner.address)
         }
         (End::Interrupted(_), _) => format!("{target}  {transport}  interrupted after {total}\n"),
         _ => {
@@ -110,6 +138,9 @@ fn transport(report: &Report) -> String {
 /// Outcome of the winner, before its duration.
 fn success(report: &Report) -> (String, AnsiColor) {
     let number = report.selected.unwrap_or_default();
+    if let Some((status, color)) = report.http.as_deref().and_then(http::status) {
+        return (format!("{status} in"), color);
+    }
     match report.answered(number) {
         Some(false) => ("silent for".to_owned(), AnsiColor::Yellow),
         _ => (format!("{} in", reached(report, number)), AnsiColor::Green),
@@ -299,9 +330,10 @@ fn refused_options(report: &Report) -> String {
 /// Total duration, as a sum of its phases.
 fn total_line(report: &Report) -> String {
     let Some(winner) = report.winner() else { return String::new() };
-    let after = report.connected_after().unwrap_or_else(|| winner.end());
+    let after = report.finished_after().unwrap_or_else(|| winner.end());
     let connected = format!("  total    {} ms  = {}\n", units::column(after), sum(report));
-    if !report.subject.policy.run_all {
+    // Because the sum has the wait for all where a request follows.
+    if !report.subject.policy.run_all || report.http.is_some() {
         return connected;
     }
     connected
@@ -331,8 +363,9 @@ fn sum(report: &Report) -> String {
     let parts =
         parts.into_iter().filter(|(part, took)| *part == own || *took >= Duration::from_micros(50));
     let after = tls::parts(report).map(|(part, took)| (part.to_owned(), took));
-    let parts: Vec<(String, Duration)> = parts.chain(after).collect();
-    let total = report.connected_after().unwrap_or_else(|| winner.end());
+    let after_tls = http::parts(report).into_iter().map(|(part, took)| (part.to_owned(), took));
+    let parts: Vec<(String, Duration)> = parts.chain(after).chain(after_tls).collect();
+    let total = report.finished_after().unwrap_or_else(|| winner.end());
     let shown = units::shares(total, &parts.iter().map(|(_, took)| *took).collect::<Vec<_>>());
     let parts = parts.iter().zip(shown).map(|((part, _), took)| format!("{part} {took}"));
     parts.collect::<Vec<_>>().join(" + ")

@@ -107,8 +107,8 @@ fn address(probe: &Probe, ids: &HashMap<&Address, usize>) -> ProbeAddress {
 fn policy(row: &Row, limit: Duration) -> PolicyRow {
     let mismatch = row.mismatch(limit);
     PolicyRow {
-        name: row.name,
-        client: client(row.name),
+        name: row.name.into(),
+        client: client(row.name).into(),
         selected: row.is_own,
         predicted: predicted(&row.prediction),
         measured: row.measured.as_ref().map(measured),

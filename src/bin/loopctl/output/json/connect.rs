@@ -5,7 +5,7 @@ use std::time::Duration;
 use loopctl::plan::{self, Family, FirstAttemptReason, Reason};
 use loopctl::{Failure, IcmpError, Phase, ResolvConf};
 
-use super::{compare, error, other_clients, resolve, surroundings, tls};
+use super::{compare, error, http, other_clients, resolve, surroundings, tls};
 use crate::diagnose::cause;
 use crate::diagnose::findings::{CausedBy, Finding, findings};
 use crate::diagnose::{exit_status, expectation, hint, name, transfer};
@@ -46,10 +46,12 @@ pub(crate) fn document(report: &Report) -> Document {
         selected: report.selected.map(|number| number + 1),
         tls: tls::tls(report),
         tcp_info: report.winner().and_then(|winner| winner.tcp).map(TcpInfo::from),
-        transport: subject.transport.name(),
+        transport: subject.transport.name().into(),
+        http: http::http(report),
+        redirects: report.redirects.iter().map(document).collect(),
         relay: report.relay.as_ref().map(|it| relay(report, it)),
         slow_callbacks: slow_callbacks(&report.slow),
-        unmet: report.unmet.iter().map(Unmet::from).collect(),
+        unmet: report.last_hop().unmet.iter().map(Unmet::from).collect(),
         stalls: report.surroundings.stalls.iter().map(stall).collect(),
         waited: report.waited.as_ref().map(Waited::from),
         compare: compare::compare(report),
@@ -112,7 +114,8 @@ fn relay(report: &Report, relay: &RelayReport) -> Relay {
             RelayEnd::Failed(RelayError::Reset(_)) => "reset",
             RelayEnd::Failed(RelayError::Idle(_)) => "idle",
             RelayEnd::Failed(_) => "error",
-        },
+        }
+        .into(),
         error: transfer::relay_failure(report).as_ref().map(error::of_connection),
     }
 }
@@ -120,12 +123,12 @@ fn relay(report: &Report, relay: &RelayReport) -> Relay {
 /// The user ended the race, or the relay over the connection.
 fn is_interrupted(report: &Report) -> bool {
     let relay = report.relay.as_ref();
-    matches!(report.end, End::Interrupted(_))
+    matches!(report.last_hop().end, End::Interrupted(_))
         || relay.is_some_and(|relay| matches!(relay.end, RelayEnd::Interrupted(_)))
 }
 
 fn outcome(report: &Report) -> Outcome {
-    match report.end {
+    match report.last_hop().end {
         End::Connected => Outcome::Success,
         End::Failed(FailureKind::TimedOut) => Outcome::Timeout,
         End::Failed(_) => Outcome::Failure,
@@ -136,8 +139,8 @@ fn outcome(report: &Report) -> Outcome {
 fn policy(subject: &Subject) -> Policy {
     let policy = &subject.policy;
     Policy {
-        name: policy.base.name(),
-        changed: policy.changed(),
+        name: policy.base.name().into(),
+        changed: policy.changed().into_iter().map(Into::into).collect(),
         connection_attempt_delay_ms: policy.connection_attempt_delay.map(Into::into),
         resolution_delay_ms: policy.resolution_delay().map(Into::into),
         min_connection_attempt_delay_ms: policy.pacing.minimum_delay.delay.into(),
@@ -182,7 +185,7 @@ impl From<&name_probe::NameProbe> for NameProbe {
         let conf = &probe.service.conf;
         let servers = probe.servers().iter().enumerate().map(|(place, server)| NameServer {
             address: server.host.to_string(),
-            file: ResolvConf::PATH,
+            file: ResolvConf::PATH.into(),
             line: server.line,
             queries: probe.queries_to(place).map(resolve::query).collect(),
         });
@@ -205,7 +208,7 @@ fn name_error(report: &Report) -> Option<ErrorRecord> {
 
 impl From<&report::Unmet> for Unmet {
     fn from(unmet: &report::Unmet) -> Self {
-        Self { expectation: expectation::flag(unmet), message: expectation::text(unmet) }
+        Self { expectation: expectation::flag(unmet).into(), message: expectation::text(unmet) }
     }
 }
 
@@ -220,6 +223,7 @@ impl From<&report::WaitReport> for Waited {
 
 /// Reason why there is no connection: the name, or the end of the last attempt.
 pub(crate) fn error(report: &Report) -> Option<ErrorRecord> {
+    let report = report.last_hop();
     let kind = match report.end {
         End::Connected => return None,
         End::Interrupted(_) => return Some(ErrorRecord::plain(ErrorKind::Io, "interrupted")),
@@ -235,6 +239,9 @@ pub(crate) fn error(report: &Report) -> Option<ErrorRecord> {
     let of_probes = of_probes.and_then(|(_, tls)| Some((tls, tls.failure.as_ref()?)));
     if let Some((tls, failure)) = report.tls_failure().or(of_probes) {
         return Some(error::of_tls(tls, failure));
+    }
+    if let Some((exchange, failure)) = report.http_failure() {
+        return Some(http::failed(exchange, failure));
     }
     if kind == FailureKind::TimedOut {
         let message = format!("timed out after {}", units::prose(report.total));
@@ -277,12 +284,12 @@ fn attempt(report: &Report, number: usize) -> Attempt {
 impl From<&IcmpError> for Icmp {
     fn from(icmp: &IcmpError) -> Self {
         Self {
-            protocol: icmp.protocol(),
+            protocol: icmp.protocol().into(),
             icmp_type: icmp.icmp_type,
             code: icmp.code,
             from: icmp.from.map(|from| from.to_string()),
             from_this_host: icmp.is_from_this_host,
-            meaning: icmp.meaning(),
+            meaning: icmp.meaning().into(),
         }
     }
 }

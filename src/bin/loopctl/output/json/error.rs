@@ -39,6 +39,7 @@ impl From<FailureKind> for ErrorKind {
             FailureKind::NotResolved => Self::Dns,
             FailureKind::NoTls => Self::Tls,
             FailureKind::NotTrusted => Self::Cert,
+            FailureKind::NoHttp(_) => Self::Http,
             _ => Self::Io,
         }
     }
@@ -71,6 +72,11 @@ pub(crate) fn of_failure(failure: &Failure, cause: Option<Cause>) -> ErrorRecord
         name: failure.name().map(str::to_owned),
         message: cause::failure_text(failure),
     }
+}
+
+/// Kind of an error of the system.
+pub(crate) fn kind_of(failure: &Failure) -> ErrorKind {
+    Cause::from_failure(failure).into()
 }
 
 /// Error on an established connection, such as `cannot send ...`.

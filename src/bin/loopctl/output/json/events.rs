@@ -7,7 +7,7 @@ use loopctl::plan::{Family, FirstAttemptReason, Policy, Reason};
 use loopctl::{AbortReason, Address, DnsEvent, DnsEventKind, Event, EventKind, Phase};
 
 use super::connect::success;
-use super::error;
+use super::{error, http};
 use crate::diagnose::name;
 use crate::output::wire::common::{AddressRecord, AttemptResult, variant_name};
 use crate::output::wire::connect::Success;
@@ -15,10 +15,12 @@ use crate::output::wire::event;
 use crate::output::wire::event::{
     AnswerType, AttemptOutcome, AttemptScheduled, AttemptStarted, CandidateDiscovered,
     CandidatesSorted, ConfigSet, ConnectionAborted, ConnectionSelected, DnsQueryFinished,
-    DnsQueryStarted, DnsResult, Empty, Event as Data, Group, HandshakeFinished, InSession, Metrics,
-    MetricsOutcome, Name, OfAttempt, PreferredFamily, Record, ScheduleReason, SuccessDefinition,
-    Target, TimerCanceled, TimerEnd, TimerSet, Transport,
+    DnsQueryStarted, DnsResult, Empty, Event as Data, Group, HandshakeFinished, HttpFinished,
+    HttpRequested, HttpResponded, InSession, Metrics, MetricsOutcome, Name, OfAttempt,
+    PreferredFamily, Record, ScheduleReason, SuccessDefinition, Target, TimerCanceled, TimerEnd,
+    TimerSet, Transport,
 };
+use crate::report::http::HttpFailure;
 use crate::report::query::{QueryOutcome, types};
 use crate::report::{End, Outcome, Report, Subject, TlsReport, TransportKind, Via};
 
@@ -142,6 +144,49 @@ pub(crate) fn config_set(session: &str, subject: &Subject, prefer: Option<Family
     };
     let moment = Moment { session, at: Duration::ZERO };
     moment.record(Data::ConfigSet, ConfigSet { policy, reason: "app_config" })
+}
+
+/// Record of the latest step of the HTTP exchange.
+pub(crate) fn http_record(session: &str, report: &Report) -> Option<Record> {
+    let exchange = report.http.as_deref()?;
+    let document = http::http(report)?;
+    let attempt_id = report.selected.map(id);
+    let moment = |at| Moment { session, at };
+    let is_over = report.end == End::Connected || exchange.failure.is_some();
+    Some(match (exchange.head, is_over) {
+        (_, true) => {
+            let finished = HttpFinished {
+                attempt_id,
+                result: match &exchange.failure {
+                    None => AttemptResult::Success,
+                    Some(HttpFailure::TimedOut(_)) => AttemptResult::Timeout,
+                    Some(_) => AttemptResult::Failure,
+                },
+                body_bytes: document.body_bytes,
+                body_ms: document.body_ms,
+                error_message: document.error.map(|error| error.message),
+            };
+            moment(exchange.ended).record(Data::HttpFinished, finished)
+        }
+        (Some(head), false) => {
+            let responded = HttpResponded {
+                attempt_id,
+                status: document.status,
+                first_byte_ms: document.first_byte_ms,
+                server_ms: document.server_ms,
+            };
+            moment(head).record(Data::HttpResponded, responded)
+        }
+        (None, false) => {
+            let requested = HttpRequested {
+                attempt_id,
+                method: document.method,
+                path: document.path,
+                version: document.version,
+            };
+            moment(exchange.started).record(Data::HttpRequested, requested)
+        }
+    })
 }
 
 /// The record that closes a session.

@@ -4,6 +4,7 @@ pub(crate) mod compare;
 pub(crate) mod connect;
 pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod http;
 pub(crate) mod other_clients;
 pub(crate) mod path;
 pub(crate) mod repeat;

@@ -12,8 +12,8 @@ pub(crate) fn other_clients(report: &Report) -> Option<OtherClients> {
         _ => Vec::new(),
     };
     let clients = others.clients.iter().map(|client| OtherClient {
-        policy: client.policy.name(),
-        client: client.name,
+        policy: client.policy.name().into(),
+        client: client.name.into(),
         outcome: match client.result {
             OtherResult::Connects(_) => Outcome::Success,
             OtherResult::Fails(_) => Outcome::Failure,

@@ -22,7 +22,7 @@ pub(crate) fn document(report: &PathReport) -> Document {
         target: base.subject.text.clone(),
         host: base.subject.host.clone(),
         port: base.subject.port,
-        transport: base.subject.transport.name(),
+        transport: base.subject.transport.name().into(),
         start: base.started_at.wall.into(),
         outcome: outcome(report, is_interrupted),
         end: RunEnd::new(is_interrupted),

@@ -6,7 +6,9 @@ use crate::diagnose::hint::groups::HintGroups;
 use crate::diagnose::{cause, exit_status};
 use crate::output::wire::common::{RunEnd, VERSION};
 use crate::output::wire::connect;
-use crate::output::wire::repeat::{AddressStats, Document, Hint, Name, SynStats, Times, WonBy};
+use crate::output::wire::repeat::{
+    AddressStats, Document, Hint, HttpTimes, Name, SynStats, Times, WonBy,
+};
 use crate::report::repeat::{self, RepeatReport};
 use crate::report::times;
 
@@ -14,7 +16,7 @@ pub(crate) fn document<'a>(
     series: &RepeatReport,
     hints: &HintGroups,
     reports: Option<&'a [connect::Document]>,
-) -> Document<'a> {
+) -> Document<&'a [connect::Document]> {
     Document {
         schema: Name::V1,
         version: VERSION,
@@ -25,6 +27,11 @@ pub(crate) fn document<'a>(
         tries: series.runs.done,
         connected: series.runs.connected,
         times: times(&series.times),
+        http: (!series.http.total.is_empty()).then(|| HttpTimes {
+            server: times(&series.http.server),
+            body: times(&series.http.body),
+            total: times(&series.http.total),
+        }),
         won_by: WonBy { ipv4: series.won_by(Family::Inet), ipv6: series.won_by(Family::Inet6) },
         syn: syn(&series.syn),
         addresses: series.addresses.iter().map(address_stats).collect(),

@@ -146,7 +146,7 @@ fn with_answers<R>(query: &query::Query, answers: Vec<R>) -> Query<R> {
 
 impl From<&HostsAddress> for HostsLine {
     fn from(found: &HostsAddress) -> Self {
-        Self { ip: found.address.to_string(), file: HostsFile::PATH, line: found.line }
+        Self { ip: found.address.to_string(), file: HostsFile::PATH.into(), line: found.line }
     }
 }
 

@@ -151,7 +151,7 @@ pub(crate) fn datagram(datagram: &Datagram) -> Record {
         bytes_in: datagram.bytes.received,
         bytes_out: datagram.bytes.sent,
         allowed: datagram.refusal.is_none(),
-        refusal: datagram.refusal.map(DatagramRefusal::text),
+        refusal: datagram.refusal.map(DatagramRefusal::text).map(Into::into),
         error: datagram.error.as_ref().map(|trouble| error(trouble, EndReason::Error)),
     })
 }

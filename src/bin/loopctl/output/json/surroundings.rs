@@ -17,7 +17,7 @@ pub(crate) fn surroundings(report: &Report) -> Option<Surroundings> {
         proxy: around
             .proxy
             .as_ref()
-            .map(|proxy| Proxy { variable: proxy.variable, url: proxy.url.clone() }),
+            .map(|proxy| Proxy { variable: proxy.variable.into(), url: proxy.url.clone() }),
     })
 }
 
@@ -32,7 +32,7 @@ fn interface(interface: &loopctl::Interface) -> Interface {
 
 pub(crate) fn route(route: &loopctl::Route) -> Route {
     Route {
-        kind: route.kind.name(),
+        kind: route.kind.name().into(),
         gateway: route.gateway.map(|ip| ip.to_string()),
         interface: route.interface.clone(),
         source: route.source.map(|ip| ip.to_string()),

@@ -83,10 +83,10 @@ impl From<&OcspAnswer> for Ocsp {
             _ => None,
         };
         Self {
-            status,
+            status: status.into(),
             revoked_at: revoked_at.map(date),
-            reason,
-            error,
+            reason: reason.map(Into::into),
+            error: error.map(Into::into),
             this_update: answer.this_update.map(date),
             next_update: answer.next_update.map(date),
             stale: answer.is_stale(),
@@ -145,7 +145,7 @@ impl From<&certificate::Certificate> for Certificate {
 impl From<&StartTlsExchange> for StartTls {
     fn from(dialogue: &StartTlsExchange) -> Self {
         Self {
-            protocol: protocol(dialogue.protocol),
+            protocol: protocol(dialogue.protocol).into(),
             start_ms: dialogue.start.into(),
             duration_ms: dialogue.took.into(),
             greeting: dialogue.greeting.clone(),

@@ -1,26 +1,35 @@
 //! Values that several documents share.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use loopctl::Address;
 use loopctl::plan::{Family, SlowLog};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::util::units;
 
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: Word = Cow::Borrowed(env!("CARGO_PKG_VERSION"));
+
+/// Word of a fixed list, which a document of another version may not be limited to.
+pub(crate) type Word = Cow<'static, str>;
 
 /// Milliseconds, to the microsecond.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Ms(f64);
 
 impl Ms {
     pub(crate) fn value(self) -> f64 {
         self.0
+    }
+
+    /// Duration; zero for a number of a document that is none.
+    pub(crate) fn duration(self) -> Duration {
+        Duration::try_from_secs_f64(self.0 / 1000.0).unwrap_or_default()
     }
 }
 
@@ -45,13 +54,19 @@ impl JsonSchema for Ms {
 }
 
 /// Time of day on this host's clock: RFC 3339, UTC, with microseconds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct WallClock(String);
 
 impl From<SystemTime> for WallClock {
     fn from(time: SystemTime) -> Self {
         Self(humantime::format_rfc3339_micros(time).to_string())
+    }
+}
+
+impl fmt::Display for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -71,7 +86,7 @@ impl JsonSchema for WallClock {
 }
 
 /// SHA-256 or BLAKE3 checksum in hexadecimal digits.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Hex(pub(crate) String);
 
@@ -90,7 +105,7 @@ impl JsonSchema for Hex {
 }
 
 /// End of the work: by itself, or by the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum RunEnd {
@@ -105,7 +120,7 @@ impl RunEnd {
 }
 
 /// Result of a connection or of a transfer over it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Outcome {
@@ -116,7 +131,7 @@ pub(crate) enum Outcome {
 }
 
 /// End of an attempt or of a handshake, with the names of qlog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum AttemptResult {
@@ -127,7 +142,7 @@ pub(crate) enum AttemptResult {
 }
 
 /// Kind of an error, by which scripts decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum ErrorKind {
@@ -138,11 +153,12 @@ pub(crate) enum ErrorKind {
     Dns,
     Tls,
     Cert,
+    Http,
     Io,
 }
 
 /// Error with its reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Error")]
 pub(crate) struct ErrorRecord {
     pub(crate) kind: ErrorKind,
@@ -161,7 +177,7 @@ impl ErrorRecord {
 }
 
 /// Address family of an IP address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum IpFamily {
@@ -177,7 +193,7 @@ impl From<IpAddr> for IpFamily {
 }
 
 /// Address family, Unix domain sockets included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum AddressFamily {
@@ -187,7 +203,7 @@ pub(crate) enum AddressFamily {
 }
 
 /// Address: IP address and port, or the path of a Unix domain socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Address")]
 pub(crate) struct AddressRecord {
     /// IP address, with its zone.
@@ -235,7 +251,7 @@ pub(crate) fn without_port(address: &Address) -> String {
 }
 
 /// Version of TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum TlsVersion {
     #[serde(rename = "TLSv1.2")]
@@ -254,7 +270,7 @@ impl From<loopctl::TlsVersion> for TlsVersion {
 }
 
 /// Slow callbacks of one kind (`--slow-callback`).
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SlowCallback {
     /// Name of the task, or the kind of the callback.
     pub(crate) what: String,

@@ -1,15 +1,15 @@
 //! Comparison of policies (`--compare`) in the document of a connection.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::common::{AttemptResult, ErrorRecord, IpFamily, Ms};
+use super::common::{AttemptResult, ErrorRecord, IpFamily, Ms, Word};
 use super::connect::StartReason;
 use super::query::QueryVia;
 
 /// Result that each policy would have, with --compare. The attempts of this document are then those of the
 /// measurement.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Compare {
     /// Whether the policies were run as well.
     pub(crate) live: bool,
@@ -22,7 +22,7 @@ pub(crate) struct Compare {
     pub(crate) policies: Vec<PolicyRow>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Probes {
     /// Questions, each by itself: AAAA, A, and both in one, as getaddrinfo asks.
@@ -31,7 +31,7 @@ pub(crate) struct Probes {
     pub(crate) addresses: Vec<ProbeAddress>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ProbeQuery {
     pub(crate) types: Vec<QueryType>,
     pub(crate) via: QueryVia,
@@ -42,7 +42,7 @@ pub(crate) struct ProbeQuery {
     pub(crate) error: Option<ErrorRecord>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum QueryType {
     #[serde(rename = "A")]
@@ -51,7 +51,7 @@ pub(crate) enum QueryType {
     Aaaa,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub(crate) enum ProbeQueryResult {
@@ -63,7 +63,7 @@ pub(crate) enum ProbeQueryResult {
     Canceled,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ProbeAddress {
     pub(crate) ip: String,
     pub(crate) port: u16,
@@ -81,7 +81,7 @@ pub(crate) struct ProbeAddress {
     pub(crate) tls: Option<ProbeTls>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ProbeTls {
     pub(crate) duration_ms: Option<Ms>,
     pub(crate) result: AttemptResult,
@@ -89,13 +89,13 @@ pub(crate) struct ProbeTls {
 }
 
 /// Policy with its result.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Policy")]
 pub(crate) struct PolicyRow {
     /// Name of a preset; `yours` is a policy that flags have changed.
-    pub(crate) name: &'static str,
+    pub(crate) name: Word,
     /// Client that behaves like that.
-    pub(crate) client: &'static str,
+    pub(crate) client: Word,
     /// Whether it is the policy that was asked for; exit_code and outcome are its own.
     pub(crate) selected: bool,
     pub(crate) predicted: Predicted,
@@ -106,7 +106,7 @@ pub(crate) struct PolicyRow {
     pub(crate) mismatch: Option<Mismatch>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Predicted {
     /// Outcome; unknown: it depends on an answer that did not come; no_tls: a connection without TLS.
     pub(crate) outcome: PredictedOutcome,
@@ -122,7 +122,7 @@ pub(crate) struct Predicted {
     pub(crate) starts: Vec<PredictedStart>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum PredictedOutcome {
@@ -133,7 +133,7 @@ pub(crate) enum PredictedOutcome {
     Unknown,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct IfSilent {
     pub(crate) outcome: PredictedOutcome,
     pub(crate) ip: Option<String>,
@@ -141,7 +141,7 @@ pub(crate) struct IfSilent {
     pub(crate) ms: Ms,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PredictedStart {
     pub(crate) ip: String,
     pub(crate) port: u16,
@@ -149,7 +149,7 @@ pub(crate) struct PredictedStart {
     pub(crate) reason: StartReason,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Measured {
     pub(crate) outcome: MeasuredOutcome,
     pub(crate) ip: Option<String>,
@@ -160,7 +160,7 @@ pub(crate) struct Measured {
     pub(crate) message: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum MeasuredOutcome {
@@ -169,7 +169,7 @@ pub(crate) enum MeasuredOutcome {
     Timeout,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Mismatch {

@@ -2,14 +2,15 @@
 
 use loopctl::plan::Preset;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::common::{
     AddressRecord, AttemptResult, ErrorRecord, IpFamily, Ms, Outcome, RunEnd, SlowCallback,
-    WallClock,
+    WallClock, Word,
 };
 use super::compare::{Compare, QueryType};
+use super::http::Http;
 use super::other_clients::OtherClients;
 use super::query::{HostsLine, Query, Record};
 use super::surroundings::{Route, Surroundings};
@@ -18,12 +19,12 @@ use crate::diagnose::findings::{Basis, EvidenceSource, FindingKind};
 
 /// All _ms are milliseconds since work on the target began, or durations. null: it did not happen, or is not known.
 /// Fields may be added within version 1; none is removed or changes its meaning.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "One target of `loopctl connect --json`", extend("allOf" = conditions()))]
 pub(crate) struct Document {
     pub(crate) schema: Name,
     /// Version of the program.
-    pub(crate) version: &'static str,
+    pub(crate) version: Word,
     /// Target as it was typed.
     pub(crate) target: String,
     pub(crate) host: Option<String>,
@@ -53,12 +54,17 @@ pub(crate) struct Document {
     pub(crate) tls: Option<Tls>,
     pub(crate) tcp_info: Option<TcpInfo>,
     #[schemars(extend("enum" = ["tcp", "udp", "unix"]))]
-    pub(crate) transport: &'static str,
+    pub(crate) transport: Word,
+    /// Request of --http, and its response.
+    pub(crate) http: Option<Http>,
+    /// Redirects that were followed (--location), in their order. outcome, error and exit_code are those of the last.
+    pub(crate) redirects: Vec<Self>,
     pub(crate) relay: Option<Relay>,
     pub(crate) slow_callbacks: Vec<SlowCallback>,
     /// Expectations that did not hold.
     pub(crate) unmet: Vec<Unmet>,
     /// Times in which this process did not run, as far as its timers show.
+    #[serde(default)]
     pub(crate) stalls: Vec<Stall>,
     pub(crate) waited: Option<Waited>,
     pub(crate) compare: Option<Compare>,
@@ -84,7 +90,7 @@ fn conditions() -> Value {
                 "error": { "type": "null" },
                 "exit_code": {
                     "$comment": "a relay that ended otherwise has its own; 60 is --cert-expiry",
-                    "enum": [0, 3, 23, 26, 28, 55, 56, 60, 130, 141, 143],
+                    "enum": [0, 3, 22, 23, 26, 28, 55, 56, 60, 130, 141, 143],
                 },
             } },
             "else": {
@@ -98,6 +104,10 @@ fn conditions() -> Value {
                         "$comment": "the connection is there, TLS over it is not",
                         "properties": { "tls": { "type": "object" } },
                     },
+                    {
+                        "$comment": "the connection is there, a whole response is not",
+                        "properties": { "http": { "type": "object" } },
+                    },
                 ],
             },
         },
@@ -106,7 +116,7 @@ fn conditions() -> Value {
                 "outcome": { "const": "success" },
                 "relay": { "type": "null" },
             } },
-            "then": { "properties": { "exit_code": { "enum": [0, 3, 60] } } },
+            "then": { "properties": { "exit_code": { "enum": [0, 3, 22, 60] } } },
         },
         {
             "if": { "properties": { "outcome": { "const": "interrupted" } } },
@@ -122,7 +132,7 @@ fn conditions() -> Value {
     ])
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum Name {
     #[serde(rename = "loopctl.connect.v1")]
@@ -130,7 +140,7 @@ pub(crate) enum Name {
 }
 
 /// Reason for a delay, with the attempt, the family or the question that caused it.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Why {
     pub(crate) kind: FindingKind,
     #[schemars(range(min = 1))]
@@ -148,7 +158,7 @@ pub(crate) struct Why {
 }
 
 /// Observation, with its source.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Evidence {
     pub(crate) source: EvidenceSource,
     pub(crate) message: String,
@@ -167,15 +177,15 @@ const CHANGEABLE: [&str; 8] = [
 ];
 
 /// Rules of the race.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Policy {
     /// Preset that the rules come from, but for the changed fields.
     #[schemars(extend("enum" = Preset::ALL.map(Preset::name)))]
-    pub(crate) name: &'static str,
+    pub(crate) name: Word,
     /// Fields that flags have set to another value than the preset's.
     #[schemars(extend("items" = json!({ "enum": CHANGEABLE })))]
-    pub(crate) changed: Vec<&'static str>,
+    pub(crate) changed: Vec<Word>,
     /// Connection Attempt Delay (RFC 8305); null: one address after another.
     pub(crate) connection_attempt_delay_ms: Option<Ms>,
     /// Resolution Delay (RFC 8305); null: the addresses of all families are waited for.
@@ -195,7 +205,7 @@ pub(crate) struct Policy {
     pub(crate) success: Success,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Success {
@@ -203,7 +213,7 @@ pub(crate) enum Success {
     Tls,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Resolve {
     pub(crate) via: Via,
@@ -220,7 +230,7 @@ pub(crate) struct Resolve {
 }
 
 /// Questions of this program to the name servers of resolv.conf(5), without EDNS, each asked once.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct NameProbe {
     pub(crate) start_ms: Ms,
     /// Names of the search list, in the order in which the system asks for them.
@@ -236,17 +246,17 @@ pub(crate) struct NameProbe {
 }
 
 /// One name server of resolv.conf(5).
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct NameServer {
     pub(crate) address: String,
-    pub(crate) file: &'static str,
+    pub(crate) file: Word,
     /// Line of the file; null: the default server.
     pub(crate) line: Option<usize>,
     pub(crate) queries: Vec<Query<Record>>,
 }
 
 /// Source of the addresses.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Via {
@@ -258,7 +268,7 @@ pub(crate) enum Via {
 }
 
 /// Time in which this process did not run.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Stall {
     pub(crate) start_ms: Ms,
@@ -266,7 +276,7 @@ pub(crate) struct Stall {
 }
 
 /// Attempt to connect to one address.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("allOf" = attempt_conditions()))]
 pub(crate) struct Attempt {
     #[schemars(range(min = 1))]
@@ -311,10 +321,10 @@ pub(crate) struct Attempt {
 }
 
 /// ICMP or ICMPv6 error.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Icmp {
     #[schemars(extend("enum" = ["ICMP", "ICMPv6"]))]
-    pub(crate) protocol: &'static str,
+    pub(crate) protocol: Word,
     #[serde(rename = "type")]
     pub(crate) icmp_type: u8,
     pub(crate) code: u8,
@@ -323,7 +333,7 @@ pub(crate) struct Icmp {
     /// Whether the sender is this host.
     pub(crate) from_this_host: bool,
     /// Type and code in words.
-    pub(crate) meaning: &'static str,
+    pub(crate) meaning: Word,
 }
 
 fn attempt_conditions() -> Value {
@@ -338,7 +348,7 @@ fn attempt_conditions() -> Value {
 /// family came; all questions were answered; the preferred family has no address; the Resolution Delay passed; the
 /// Connection Attempt Delay passed; another attempt ended (see after); its address came late; fewer than
 /// max_parallel were under way again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum StartReason {
@@ -354,7 +364,7 @@ pub(crate) enum StartReason {
 }
 
 /// Options of a socket in force, where some were asked for.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct SocketOptions {
     pub(crate) interface: Option<String>,
@@ -367,7 +377,7 @@ pub(crate) struct SocketOptions {
     pub(crate) keepalive: Option<Keepalive>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Keepalive {
     pub(crate) idle_ms: Ms,
@@ -376,7 +386,7 @@ pub(crate) struct Keepalive {
 }
 
 /// Option that the kernel refused.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct RefusedOption {
     #[schemars(extend("enum" = ["ttl", "dscp", "mark", "tfo", "mptcp", "nodelay", "keepalive"]))]
@@ -385,7 +395,7 @@ pub(crate) struct RefusedOption {
 }
 
 /// State of a socket in the kernel when its attempt ended.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TcpInfo {
     /// Round-trip time; null: not measured, as after a lost SYN.
     pub(crate) rtt_us: Option<u64>,
@@ -403,7 +413,7 @@ pub(crate) struct TcpInfo {
 }
 
 /// Traffic of --relay over the connection.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Relay {
     /// Bytes taken from standard input and given to the kernel.
@@ -413,28 +423,28 @@ pub(crate) struct Relay {
     /// End. eof: the peer's end, or silence of datagrams after the end of the input. idle: --idle-timeout. closed:
     /// standard output was closed.
     #[schemars(extend("enum" = ["eof", "reset", "idle", "closed", "interrupted", "error"]))]
-    pub(crate) end: &'static str,
+    pub(crate) end: Word,
     pub(crate) error: Option<ErrorRecord>,
 }
 
 /// Expectation that did not hold.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Unmet {
-    #[schemars(extend("enum" = ["require", "fail-on-fallback", "max-cost", "cert-expiry"]))]
-    pub(crate) expectation: &'static str,
+    #[schemars(extend("enum" = ["require", "fail-on-fallback", "max-cost", "cert-expiry", "expect-status", "expect-body", "fail"]))]
+    pub(crate) expectation: Word,
     pub(crate) message: String,
 }
 
 /// Results of the tries of --wait.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Waited {
     pub(crate) duration_ms: Ms,
     pub(crate) seen: Vec<Seen>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Seen {
     pub(crate) what: String,

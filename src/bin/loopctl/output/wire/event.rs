@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::common::{AddressFamily, AttemptResult, IpFamily, Ms, TlsVersion};
 use super::compare::QueryType;
 use super::connect::StartReason;
+use super::http::HttpVersion;
 
-/// Names and fields are those of draft-kuehlewind-happy-qlog; events of TLS, which it does not have, are ours. local,
+/// Names and fields are those of draft-kuehlewind-happy-qlog; events of TLS and HTTP, which it does not have, are ours. local,
 /// syn_retransmits, and of attempt_started reason, after_attempt_id and start_lag_ms (with fractions) are ours. time_ms
 /// counts from the moment work on the target began; durations inside data are whole milliseconds, as the draft has
 /// them. An optional field of the draft is left out, not null.
@@ -65,6 +66,12 @@ pub(crate) enum Event {
     TlsFirstByte(InSession<OfAttempt>),
     #[serde(rename = "tls:handshake_finished")]
     TlsHandshakeFinished(InSession<HandshakeFinished>),
+    #[serde(rename = "http:request_started")]
+    HttpRequested(InSession<HttpRequested>),
+    #[serde(rename = "http:response_started")]
+    HttpResponded(InSession<HttpResponded>),
+    #[serde(rename = "http:finished")]
+    HttpFinished(InSession<HttpFinished>),
 }
 
 /// Data of an event, and the session that it belongs to.
@@ -328,4 +335,48 @@ pub(crate) struct HandshakeFinished {
     pub(crate) error_message: Option<String>,
     #[serde(flatten)]
     pub(crate) of: OfAttempt,
+}
+
+/// Start of the request of --http.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct HttpRequested {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) attempt_id: Option<String>,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) version: HttpVersion,
+}
+
+/// End of the header of the response. The times are those of loopctl.connect.v1.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct HttpResponded {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) attempt_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u16")]
+    pub(crate) status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Ms")]
+    pub(crate) first_byte_ms: Option<Ms>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Ms")]
+    pub(crate) server_ms: Option<Ms>,
+}
+
+/// End of the response, or of its failure.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct HttpFinished {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) attempt_id: Option<String>,
+    pub(crate) result: AttemptResult,
+    pub(crate) body_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Ms")]
+    pub(crate) body_ms: Option<Ms>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(crate) error_message: Option<String>,
 }

@@ -7,6 +7,7 @@ pub(crate) mod common;
 pub(crate) mod compare;
 pub(crate) mod connect;
 pub(crate) mod event;
+pub(crate) mod http;
 pub(crate) mod other_clients;
 pub(crate) mod path;
 pub(crate) mod query;

@@ -1,13 +1,13 @@
 //! Clients that would have fared worse than a run, in the document of a connection.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::common::Ms;
+use super::common::{Ms, Word};
 use super::compare::QueryType;
 
 /// Common clients that would have taken at least a second longer, or failed, by what this run has measured.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct OtherClients {
     pub(crate) cause: Cause,
     /// Query without an answer, if that is the cause.
@@ -17,7 +17,7 @@ pub(crate) struct OtherClients {
     pub(crate) clients: Vec<OtherClient>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Cause {
@@ -30,17 +30,17 @@ pub(crate) enum Cause {
     Several,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct OtherClient {
     /// Policy that behaves like the client.
-    pub(crate) policy: &'static str,
-    pub(crate) client: &'static str,
+    pub(crate) policy: Word,
+    pub(crate) client: Word,
     pub(crate) outcome: Outcome,
     /// Time until this outcome; for hangs, the time before which nothing happens if the silence lasts.
     pub(crate) ms: Ms,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Outcome {

@@ -1,24 +1,24 @@
 //! Document of `loopctl connect --path --json`: `schemas/path.v1.json`. `json/path.rs` fills it in.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::common::{AddressRecord, ErrorRecord, Ms, Outcome, RunEnd, WallClock};
+use super::common::{AddressRecord, ErrorRecord, Ms, Outcome, RunEnd, WallClock, Word};
 
 /// All _ms are milliseconds. null: it did not happen, or is not known. Fields may be added within version 1; none is
 /// removed or changes its meaning.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "One target of `loopctl connect --path --json`")]
 pub(crate) struct Document {
     pub(crate) schema: Name,
     /// Version of the program.
-    pub(crate) version: &'static str,
+    pub(crate) version: Word,
     /// Target as it was typed.
     pub(crate) target: String,
     pub(crate) host: Option<String>,
     pub(crate) port: Option<u16>,
     #[schemars(extend("enum" = ["tcp", "udp"]))]
-    pub(crate) transport: &'static str,
+    pub(crate) transport: Word,
     /// Start in RFC 3339, UTC; the only wall-clock time.
     pub(crate) start: WallClock,
     /// Result. success: an address was reached. timeout: packets or answers vanish on the way to an address.
@@ -39,7 +39,7 @@ pub(crate) struct Document {
     pub(crate) hint: Option<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum Name {
     #[serde(rename = "loopctl.path.v1")]
@@ -47,7 +47,7 @@ pub(crate) enum Name {
 }
 
 /// Path to one address.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Path {
     #[serde(flatten)]
     pub(crate) address: AddressRecord,
@@ -69,7 +69,7 @@ pub(crate) struct Path {
 /// End of a path. reached: the target answered, by SYN-ACK, RST, a datagram or ICMP. rejected: a router or this host
 /// sent an ICMP error. loop: routers send the packets to each other. silent: nothing came from beyond last_hop.
 /// unsent: this host could not send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum PathResult {
@@ -80,7 +80,7 @@ pub(crate) enum PathResult {
     Unsent,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct PathMtu {
     /// Size of the largest IP packet, in bytes.
@@ -90,7 +90,7 @@ pub(crate) struct PathMtu {
 }
 
 /// Answers to the packets with one hop limit.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Hop {
     /// Hop limit of the packets.
@@ -108,7 +108,7 @@ pub(crate) struct Hop {
     pub(crate) answers: Vec<Answer>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Answer {
     pub(crate) ip: String,
@@ -121,7 +121,7 @@ pub(crate) struct Answer {
 
 /// Kind of an answer. time_exceeded: the hop limit was used up. connected: SYN-ACK. refused: RST. datagram: the
 /// service's. icmp: another ICMP error. own_error: an ICMP error of this host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum AnswerKind {
@@ -133,7 +133,7 @@ pub(crate) enum AnswerKind {
     OwnError,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Icmp {
     #[serde(rename = "type")]

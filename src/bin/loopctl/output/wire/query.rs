@@ -1,12 +1,12 @@
 //! Questions to the system and to name servers, in the documents of `connect` and `resolve`.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::common::{ErrorRecord, Ms};
+use super::common::{ErrorRecord, Ms, Word};
 
 /// One question, from the first message to the last.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Query<R> {
     pub(crate) via: QueryVia,
     /// Name as it was asked for, completed by the search list.
@@ -47,16 +47,16 @@ pub(crate) struct Query<R> {
 }
 
 /// Line of the hosts file with an address of the name.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct HostsLine {
     pub(crate) ip: String,
-    pub(crate) file: &'static str,
+    pub(crate) file: Word,
     #[schemars(range(min = 1))]
     pub(crate) line: usize,
 }
 
 /// One message to a name server.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Exchange {
     /// Host and port.
     pub(crate) server: String,
@@ -73,7 +73,7 @@ pub(crate) struct Exchange {
     pub(crate) message: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Reply {
@@ -84,7 +84,7 @@ pub(crate) enum Reply {
     Failed,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum QueryVia {
@@ -92,7 +92,7 @@ pub(crate) enum QueryVia {
     Dns,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Transport {
@@ -102,7 +102,7 @@ pub(crate) enum Transport {
     Https,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub(crate) enum QueryResult {
@@ -135,7 +135,7 @@ pub(crate) enum QueryResult {
     Bogus,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum WithoutEdns {
@@ -146,7 +146,7 @@ pub(crate) enum WithoutEdns {
 }
 
 /// Extended DNS Error (RFC 8914).
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ExtendedError {
     pub(crate) code: u16,
     /// Name in IANA's registry; null: the code has none.
@@ -156,7 +156,7 @@ pub(crate) struct ExtendedError {
 }
 
 /// Flags of an answer (RFC 1035, section 4.1.1, and RFC 4035, section 3.2.3).
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Flags {
     pub(crate) authoritative: bool,
@@ -166,7 +166,7 @@ pub(crate) struct Flags {
 }
 
 /// Resource record.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Record {
     pub(crate) name: String,
     #[serde(rename = "type")]

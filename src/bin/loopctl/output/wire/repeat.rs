@@ -1,18 +1,17 @@
 //! Document of many tries: `schemas/repeat.v1.json`.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::common::{AddressRecord, Ms, RunEnd};
-use super::connect;
+use super::common::{AddressRecord, Ms, RunEnd, Word};
 
 /// Durations are milliseconds. null: nothing was timed.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(title = "All tries of one target of `loopctl connect --count`")]
-pub(crate) struct Document<'a> {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(bound = "", title = "All tries of one target of `loopctl connect --count`")]
+pub(crate) struct Document<R> {
     pub(crate) schema: Name,
     /// Version of the program.
-    pub(crate) version: &'static str,
+    pub(crate) version: Word,
     /// Target as it was typed.
     pub(crate) target: String,
     pub(crate) end: RunEnd,
@@ -22,6 +21,8 @@ pub(crate) struct Document<'a> {
     pub(crate) connected: u64,
     /// Times from the first question to the connection, of the tries that connected.
     pub(crate) times: Option<Times>,
+    /// Phases of the HTTP exchanges that succeeded (--http); null: there were none.
+    pub(crate) http: Option<HttpTimes>,
     /// Tries won by addresses of each family.
     pub(crate) won_by: WonBy,
     pub(crate) syn: SynStats,
@@ -31,17 +32,17 @@ pub(crate) struct Document<'a> {
     /// A loopctl.connect.v1 document for each try with --json; with --ndjson they are records of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<serde_json::Value>")]
-    pub(crate) reports: Option<&'a [connect::Document]>,
+    pub(crate) reports: Option<R>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum Name {
     #[serde(rename = "loopctl.repeat.v1")]
     V1,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Hint {
     /// Hint, worded for the first try that it is about.
@@ -50,8 +51,19 @@ pub(crate) struct Hint {
     pub(crate) tries: u64,
 }
 
+/// Phases of HTTP exchanges.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct HttpTimes {
+    /// From the request to the first byte, without the round trip.
+    pub(crate) server: Option<Times>,
+    pub(crate) body: Option<Times>,
+    /// From the first question to the end of the response.
+    pub(crate) total: Option<Times>,
+}
+
 /// Distribution of times.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Times {
     pub(crate) min_ms: Ms,
     pub(crate) p50_ms: Ms,
@@ -64,7 +76,7 @@ pub(crate) struct Times {
 
 /// SYNs of the attempts that connected. A SYN that the kernel sent again was lost, or its answer was lost or late, or
 /// the accept queue was full.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct SynStats {
     /// All SYNs, those sent again included.
@@ -79,7 +91,7 @@ pub(crate) struct SynStats {
     pub(crate) cost_ms: Option<Ms>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct WonBy {
     pub(crate) ipv4: u64,
@@ -87,7 +99,7 @@ pub(crate) struct WonBy {
 }
 
 /// One address over all tries.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct AddressStats {
     #[serde(flatten)]

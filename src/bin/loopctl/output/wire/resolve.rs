@@ -1,21 +1,21 @@
 //! Document of `loopctl resolve --json`: `schemas/resolve.v1.json`.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::common::{ErrorRecord, IpFamily, Ms, RunEnd, SlowCallback, WallClock};
+use super::common::{ErrorRecord, IpFamily, Ms, RunEnd, SlowCallback, WallClock, Word};
 use super::query::{HostsLine, Query, Record};
 use crate::diagnose::difference::DifferenceKind;
 
 /// All _ms are milliseconds since work on the name began, or durations. null: it did not happen, or is not known.
 /// Fields may be added within version 1; none is removed or changes its meaning.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "One name of `loopctl resolve --json`", extend("allOf" = conditions()))]
 pub(crate) struct Document {
     pub(crate) schema: Name,
     /// Version of the program.
-    pub(crate) version: &'static str,
+    pub(crate) version: Word,
     /// Name as it was typed.
     pub(crate) name: String,
     /// Name as it goes over the wire, without the port.
@@ -47,7 +47,7 @@ pub(crate) struct Document {
 }
 
 /// Reason why the system and name servers differ.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Difference {
     pub(crate) kind: DifferenceKind,
     pub(crate) message: String,
@@ -61,14 +61,14 @@ fn conditions() -> serde_json::Value {
     }])
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum Name {
     #[serde(rename = "loopctl.resolve.v1")]
     V1,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub(crate) enum Outcome {
@@ -97,7 +97,7 @@ pub(crate) enum Outcome {
 }
 
 /// One question, with what signatures prove of the answer.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Query")]
 pub(crate) struct VerifiedQuery {
     #[serde(flatten)]
@@ -108,7 +108,7 @@ pub(crate) struct VerifiedQuery {
     pub(crate) dnssec: Option<Validation>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Purpose {
@@ -117,7 +117,7 @@ pub(crate) enum Purpose {
 }
 
 /// Something with what signatures prove of it.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Proved{T}")]
 pub(crate) struct Proved<T> {
     #[serde(flatten)]
@@ -126,7 +126,7 @@ pub(crate) struct Proved<T> {
     pub(crate) dnssec: Option<Proof>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Validation {
     pub(crate) proof: ProofKind,
     /// Reason where it is not secure.
@@ -135,7 +135,7 @@ pub(crate) struct Validation {
     pub(crate) chain: Vec<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Proof {
     pub(crate) proof: ProofKind,
     /// Reason where it is not secure.
@@ -143,7 +143,7 @@ pub(crate) struct Proof {
 }
 
 /// Security status (RFC 4035, section 4.3), found out by this program from the trust anchors.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum ProofKind {
@@ -154,7 +154,7 @@ pub(crate) enum ProofKind {
 }
 
 /// Address with its ranks.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Address {
     pub(crate) ip: String,
     pub(crate) family: IpFamily,
@@ -178,7 +178,7 @@ pub(crate) struct Address {
 }
 
 /// One zone on the way down from the root.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Hop {
     /// Zone whose servers were asked.
     pub(crate) zone: String,
@@ -197,7 +197,7 @@ pub(crate) struct Hop {
     pub(crate) message: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub(crate) enum StepKind {

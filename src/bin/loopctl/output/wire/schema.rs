@@ -23,7 +23,7 @@ fn all() -> [(&'static str, String); 7] {
         ("connect.v1.json", connect()),
         ("event.v1.json", event()),
         ("path.v1.json", schema::<path::Document>("loopctl.path.v1")),
-        ("repeat.v1.json", schema::<repeat::Document<'_>>("loopctl.repeat.v1")),
+        ("repeat.v1.json", schema::<repeat::Document<Vec<connect::Document>>>("loopctl.repeat.v1")),
         ("resolve.v1.json", resolve()),
         ("sendfile.v1.json", schema::<transfer::Document>("loopctl.sendfile.v1")),
         ("serve.v1.json", schema::<serve::Record>("loopctl.serve.v1")),

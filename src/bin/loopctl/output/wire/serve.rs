@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::common::{
-    AddressRecord, AttemptResult, ErrorRecord, Hex, IpFamily, Ms, SlowCallback, TlsVersion,
+    AddressRecord, AttemptResult, ErrorRecord, Hex, IpFamily, Ms, SlowCallback, TlsVersion, Word,
 };
 
 /// One line each: every socket first, then connections as they end (datagrams as they are dealt with), totals in
 /// between with --stats, the summary last. null: did not happen, or is not known.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "One record of `loopctl serve --json`")]
 #[serde(untagged)]
 pub(crate) enum Record {
@@ -24,7 +24,7 @@ pub(crate) enum Record {
     Summary(Summary),
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum Name {
     #[serde(rename = "loopctl.serve.v1")]
@@ -34,7 +34,7 @@ pub(crate) enum Name {
 /// Kind of a record, one type for each so that its schema is a constant.
 macro_rules! kinds {
     ($($kind:ident $word:literal),*) => {$(
-        #[derive(Debug, Serialize, JsonSchema)]
+        #[derive(Debug, Serialize, Deserialize, JsonSchema)]
         #[schemars(inline)]
         pub(crate) enum $kind {
             #[serde(rename = $word)]
@@ -54,7 +54,7 @@ kinds!(
 );
 
 /// Socket that clients can connect to.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Listening {
     pub(crate) schema: Name,
     pub(crate) record: IsListening,
@@ -66,12 +66,12 @@ pub(crate) struct Listening {
     #[schemars(with = "Certificates")]
     pub(crate) tls: Option<Certificates>,
     /// Faults and rate in force, with units and percentages.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) in_force: Vec<String>,
 }
 
 /// Change of the faults while the server runs, by SIGHUP or the control socket.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FaultsChanged {
     pub(crate) schema: Name,
     pub(crate) record: IsFaults,
@@ -80,7 +80,7 @@ pub(crate) struct FaultsChanged {
 }
 
 /// Certificate for clients that ask for no name or for an unknown one, and the others.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Certificates {
     #[serde(flatten)]
@@ -91,7 +91,7 @@ pub(crate) struct Certificates {
     pub(crate) others: Vec<Certificate>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Certificate {
     /// SHA-256 of the whole certificate.
     pub(crate) sha256: Hex,
@@ -100,7 +100,7 @@ pub(crate) struct Certificate {
 }
 
 /// IP address and port of one end of a connection.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Socket {
     pub(crate) ip: String,
     pub(crate) port: u16,
@@ -115,7 +115,7 @@ impl From<SocketAddr> for Socket {
 }
 
 /// Connection that has ended.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Connection {
     pub(crate) schema: Name,
     pub(crate) record: IsConnection,
@@ -133,6 +133,7 @@ pub(crate) struct Connection {
     /// Faults sampled for the connection, applied or not.
     pub(crate) faults: Vec<String>,
     /// Faults that took effect, in that order.
+    #[serde(default)]
     pub(crate) faults_applied: Vec<String>,
     /// Connection to the upstream; with --upstream only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,7 +146,7 @@ pub(crate) struct Connection {
 
 /// Reason for the end of a connection; truncated: the client's TLS stream ended without close_notify, or with
 /// --resume, its file before the length that it had announced; upstream: it could not be reached, or broke off.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum End {
@@ -161,7 +162,7 @@ pub(crate) enum End {
 }
 
 /// Connection of a client to the upstream.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Upstream {
     /// Address that is connected; null: none.
     pub(crate) address: Option<AddressRecord>,
@@ -176,7 +177,7 @@ pub(crate) struct Upstream {
 }
 
 /// Attempt to connect to one address of the upstream.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct UpstreamAttempt {
     #[serde(flatten)]
     pub(crate) address: AddressRecord,
@@ -186,7 +187,7 @@ pub(crate) struct UpstreamAttempt {
     pub(crate) error: Option<ErrorRecord>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Tls {
     pub(crate) version: TlsVersion,
     /// Registered name of the cipher suite, such as TLS_AES_256_GCM_SHA384.
@@ -201,7 +202,7 @@ pub(crate) struct Tls {
     pub(crate) client: Option<ClientCertificate>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ClientCertificate {
     /// Subject as in RFC 4514; null where the certificate is not X.509.
     pub(crate) subject: Option<String>,
@@ -210,7 +211,7 @@ pub(crate) struct ClientCertificate {
 }
 
 /// Datagram, and the answer to it.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Datagram {
     pub(crate) schema: Name,
     pub(crate) record: IsDatagram,
@@ -229,12 +230,12 @@ pub(crate) struct Datagram {
     /// Reason why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
-    pub(crate) refusal: Option<&'static str>,
+    pub(crate) refusal: Option<Word>,
     pub(crate) error: Option<ErrorRecord>,
 }
 
 /// Data received by a sink: of each client with --output DIR or without --output, of all of them otherwise.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Transfer {
     pub(crate) schema: Name,
     pub(crate) record: IsTransfer,
@@ -245,13 +246,13 @@ pub(crate) struct Transfer {
     pub(crate) checksum: Option<Checksum>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Checksum {
     pub(crate) algorithm: Algorithm,
     pub(crate) hex: Hex,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Algorithm {
@@ -260,7 +261,7 @@ pub(crate) enum Algorithm {
 }
 
 /// Totals so far.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Counts {
     pub(crate) accepted: u64,
@@ -271,7 +272,7 @@ pub(crate) struct Counts {
 }
 
 /// Totals while the server runs (--stats).
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Stats {
     pub(crate) schema: Name,
     pub(crate) record: IsStats,
@@ -282,7 +283,7 @@ pub(crate) struct Stats {
 }
 
 /// Totals when the server has ended.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Summary {
     pub(crate) schema: Name,
     pub(crate) record: IsSummary,

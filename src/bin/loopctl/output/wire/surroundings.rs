@@ -1,10 +1,12 @@
 //! State of this host in the document of a connection.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::common::Word;
 
 /// State of this host around a connection.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Surroundings {
     /// Network interfaces, read after an attempt failed.
@@ -18,7 +20,7 @@ pub(crate) struct Surroundings {
     pub(crate) proxy: Option<Proxy>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Interface {
     pub(crate) name: String,
@@ -30,29 +32,29 @@ pub(crate) struct Interface {
 }
 
 /// Range of local ports (net.ipv4.ip_local_port_range).
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct LocalPorts {
     pub(crate) first: u16,
     pub(crate) last: u16,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Proxy {
     /// Environment variable.
-    pub(crate) variable: &'static str,
+    pub(crate) variable: Word,
     /// Value of the variable; a password is replaced by ***.
     pub(crate) url: String,
 }
 
 /// Route of this host to an address, as `ip route get` shows it.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct Route {
     /// Kind of the route. blackhole, unreachable and prohibit reject or discard packets; none: there is no route.
     #[schemars(extend("enum" = ["unicast", "local", "broadcast", "blackhole", "unreachable", "prohibit", "none"]))]
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Word,
     pub(crate) gateway: Option<String>,
     pub(crate) interface: Option<String>,
     /// Local address that packets leave from.

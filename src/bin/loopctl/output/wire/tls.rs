@@ -1,13 +1,13 @@
 //! TLS in the document of a connection.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::common::{AttemptResult, ErrorRecord, Hex, Ms, TlsVersion};
+use super::common::{AttemptResult, ErrorRecord, Hex, Ms, TlsVersion, Word};
 
 /// TLS over the connection that won; where none did, over the attempt that explains why. null: not asked for, or
 /// there was no connection for it.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Tls {
     pub(crate) result: AttemptResult,
     /// Time at which the client's first message left.
@@ -44,7 +44,7 @@ pub(crate) struct Tls {
     pub(crate) error: Option<ErrorRecord>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Problem {
@@ -64,23 +64,23 @@ pub(crate) enum Problem {
 }
 
 /// One problem of the certificates.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ProblemRecord {
     pub(crate) problem: Problem,
     pub(crate) message: String,
 }
 
 /// Stapled OCSP response about the server's certificate.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Ocsp {
     #[schemars(extend("enum" = ["good", "revoked", "unknown", "error", "other_certificate", "unreadable"]))]
-    pub(crate) status: &'static str,
+    pub(crate) status: Word,
     #[schemars(extend("format" = "date-time"))]
     pub(crate) revoked_at: Option<String>,
     /// Reason of the revocation (RFC 5280, section 5.3.1).
-    pub(crate) reason: Option<&'static str>,
+    pub(crate) reason: Option<Word>,
     /// Error of the responder, such as tryLater.
-    pub(crate) error: Option<&'static str>,
+    pub(crate) error: Option<Word>,
     #[schemars(extend("format" = "date-time"))]
     pub(crate) this_update: Option<String>,
     #[schemars(extend("format" = "date-time"))]
@@ -92,7 +92,7 @@ pub(crate) struct Ocsp {
 }
 
 /// Certificate of the peer.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Certificate {
     /// Subject as in RFC 4514; null where the certificate is not X.509.
     pub(crate) subject: Option<String>,
@@ -116,10 +116,10 @@ pub(crate) struct Certificate {
 }
 
 /// Dialogue in plain text before TLS (--starttls).
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StartTls {
     #[schemars(extend("enum" = ["smtp", "imap", "pop3", "ftp", "postgres", "ldap", "xmpp", "mysql", "nntp", "sieve", "lmtp"]))]
-    pub(crate) protocol: &'static str,
+    pub(crate) protocol: Word,
     pub(crate) start_ms: Ms,
     pub(crate) duration_ms: Ms,
     /// First line of the server.

@@ -1,19 +1,19 @@
 //! Document of `loopctl sendfile --json`: `schemas/sendfile.v1.json`.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::common::{ErrorRecord, Hex, Ms, Outcome};
+use super::common::{ErrorRecord, Hex, Ms, Outcome, Word};
 use super::connect;
 
 /// One document, also when the file could not be read, nothing was connected, or it was interrupted. null: did not
 /// happen, or is not known.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "The document of `loopctl sendfile --json`")]
 pub(crate) struct Document {
     pub(crate) schema: Name,
     /// Version of the program.
-    pub(crate) version: &'static str,
+    pub(crate) version: Word,
     /// File name as it was typed.
     pub(crate) file: String,
     /// Target as it was typed.
@@ -47,14 +47,14 @@ pub(crate) struct Document {
     pub(crate) error: Option<ErrorRecord>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) enum Name {
     #[serde(rename = "loopctl.sendfile.v1")]
     V1,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Method {
@@ -62,7 +62,7 @@ pub(crate) enum Method {
     Copy,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum FallbackReason {

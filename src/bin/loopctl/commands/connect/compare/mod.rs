@@ -29,7 +29,7 @@ impl Session {
     ) -> Report {
         let (race, session) = (&*target.race, (number + 1).to_string());
         let timeout = race.timeout;
-        let this = Try { target, session, known: None, timeout, race };
+        let this = Try { target, session, known: None, timeout, race, http: None };
         let report = Rc::new(RefCell::new(self.blank(event_loop, &this)));
         let prober = Prober::new(self, event_loop, &this, how.attempt_timeout, &report);
         let measurement = prober.run().await;

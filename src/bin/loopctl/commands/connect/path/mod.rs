@@ -31,7 +31,7 @@ impl Session {
         request: PathRequest,
     ) -> PathReport {
         let (session, race) = ((number + 1).to_string(), &*target.race);
-        let this = Try { target, session, known: None, timeout: race.timeout, race };
+        let this = Try { target, session, known: None, timeout: race.timeout, race, http: None };
         let report = Rc::new(RefCell::new(PathReport {
             base: self.blank(event_loop, &this),
             probes: request.probes,
