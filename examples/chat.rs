@@ -2,6 +2,7 @@
 //!
 //! Each client gives its name in the first line. A client that does not read is disconnected, because what waits for
 //! it would fill the memory of the server.
+#![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::cell::RefCell;
 use std::collections::HashMap;

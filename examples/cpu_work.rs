@@ -1,6 +1,7 @@
 //! Counts the primes below each number on the threads of the executor: `cargo run --example cpu_work -- 1000000 2000000`.
 //!
 //! The loop goes on: it prints the progress every 500 ms. ^C lets work that runs end, and starts no other.
+#![allow(clippy::print_stdout)]
 
 use std::env;
 use std::sync::Arc;
@@ -16,11 +17,13 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// `None` if it was asked to stop.
 fn count_primes(below: u32, is_stopped: &AtomicBool) -> Option<usize> {
     let is_prime = |number: u32| {
-        (2..).take_while(|factor| factor * factor <= number).all(|factor| number % factor != 0)
+        (2..)
+            .take_while(|factor| factor * factor <= number)
+            .all(|factor| !number.is_multiple_of(factor))
     };
     let mut count = 0;
     for number in 2..below {
-        if number % 1024 == 0 && is_stopped.load(Ordering::Relaxed) {
+        if number.is_multiple_of(1024) && is_stopped.load(Ordering::Relaxed) {
             return None;
         }
         count += usize::from(is_prime(number));

@@ -2,6 +2,7 @@
 //!
 //! Each question goes out from a socket of its own, so that its port is hard to guess (RFC 5452, section 9.2). A
 //! question without an answer in 5 s is dropped: the client asks again.
+#![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::env;
 use std::net::SocketAddr;

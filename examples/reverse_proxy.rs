@@ -1,6 +1,7 @@
 //! Passes each connection on to a server: `cargo run --example reverse_proxy -- 9000 localhost 80`.
 //!
 //! The end of one direction is passed on, and the other direction goes on. A slow receiver slows the sender down.
+#![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::{env, io};
 

@@ -1,6 +1,7 @@
 //! Finds the open ports of a host: `cargo run --example scanner -- localhost 1 1024`.
 //!
 //! At most 200 connections are in progress at a time, each for at most one second.
+#![allow(clippy::print_stdout)]
 
 use std::env;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 //!
 //! When the program ends, it is started again, after a pause that doubles from 100 ms to 5 s. SIGTERM and ^C end it:
 //! SIGTERM first, SIGKILL after 2 s.
+#![allow(clippy::print_stdout)]
 
 use std::env;
 use std::process::{Command, ExitStatus};

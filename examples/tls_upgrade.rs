@@ -1,6 +1,7 @@
 //! TLS with certificates of both sides, started inside a plain-text protocol: `cargo run --example tls_upgrade`.
 //!
 //! Server and client are in this process. The client says STARTTLS, and the server knows it by its certificate.
+#![allow(clippy::print_stdout)]
 
 use loopctl::{BoxError, PeerCertificate, StreamReader, StreamWriter, TlsClient, TlsServer};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};

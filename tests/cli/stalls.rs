@@ -163,7 +163,11 @@ fn twenty_stalls_under_load_are_blamed_on_nobody_else() {
     let (is_over, next, noticed) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| while !is_over.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let workers: Vec<_> = (0..4)
             .map(|_| {

@@ -114,10 +114,11 @@ fn examples_chat_passes_lines_on_and_drops_a_client_that_does_not_read() {
     anna.say("hello\n");
     assert_eq!(ben.read_line(), "anna: hello\n");
     let text = format!("{}\n", "x".repeat(60_000));
-    let reading = thread::spawn(move || {
+    let reading = thread::Builder::new().spawn(move || {
         let mut lines = std::iter::repeat_with(|| anna.read_line());
         lines.find(|line| line.starts_with('*')).unwrap()
     });
+    let reading = reading.unwrap();
     let mut sent = 0;
     while !reading.is_finished() && sent < 2000 {
         ben.say(&text);
@@ -173,13 +174,14 @@ fn examples_reverse_proxy_passes_both_directions_and_their_ends_on() {
     let mut client = TcpStream::connect(proxy.address()).unwrap();
     let request = vec![b'q'; 3_000_000];
     let length = request.len();
-    let sending = thread::spawn(move || {
+    let sending = thread::Builder::new().spawn(move || {
         client.write_all(&request).unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         let mut response = String::new();
         client.read_to_string(&mut response).unwrap();
         response
     });
+    let sending = sending.unwrap();
     let (mut server, _) = upstream.accept().unwrap();
     let mut received = Vec::new();
     server.read_to_end(&mut received).unwrap();

@@ -250,8 +250,10 @@ impl<F: TypedValueParser> TypedValueParser for Completed<F> {
     }
 }
 
+type PolicyParser = fn(&str) -> Result<Preset, String>;
+
 /// A policy by its name.
-pub(crate) fn policy() -> Completed<fn(&str) -> Result<Preset, String>> {
+pub(crate) fn policy() -> Completed<PolicyParser> {
     Completed::new(preset, Preset::ALL.map(Preset::name))
 }
 

@@ -21,10 +21,7 @@ use crate::exit::FatalError;
 #[derive(Debug)]
 pub(crate) struct ConnectRequest {
     pub(crate) targets: Vec<TargetRequest>,
-    /// Number of targets that were left out, because they were given before.
-    repeated_targets: usize,
-    /// Hosts of `--resolve` that no target has.
-    unused_pins: Vec<String>,
+    unused: Unused,
     /// Maximum number of targets at a time.
     pub(crate) concurrency: usize,
     /// The race of the flags, without the TLS and the transport of a target.
@@ -37,6 +34,15 @@ pub(crate) struct ConnectRequest {
     pub(crate) expect: Expectations,
     pub(crate) output: OutputRequest,
     pub(crate) slow: SlowRequest,
+}
+
+/// Parts of the command line without an effect, which are warned about.
+#[derive(Debug, Default)]
+struct Unused {
+    /// Number of targets that were left out, because they were given before.
+    repeated_targets: usize,
+    /// Hosts of `--resolve` that no target has.
+    pins: Vec<String>,
 }
 
 /// The use of a connection.
@@ -129,7 +135,7 @@ impl ConnectRequest {
         let mut request = Self::once(targets, race, global, env);
         // Because a relay is used for what the user sends.
         request.http = http.filter(|_| !args.relay.relay);
-        request.unused_pins = unused_pins(&args.connection.names.resolve, &request.targets);
+        request.unused.pins = unused_pins(&args.connection.names.resolve, &request.targets);
         request.mode = mode;
         // Because targets that are compared at the same time distort each other's times.
         request.concurrency = match mode {
@@ -177,8 +183,7 @@ impl ConnectRequest {
     ) -> Self {
         Self {
             targets,
-            repeated_targets: 0,
-            unused_pins: Vec::new(),
+            unused: Unused::default(),
             concurrency: 1,
             race: Rc::new(race),
             mode: ConnectMode::Once,
@@ -200,7 +205,7 @@ impl ConnectRequest {
         let mut known = HashSet::new();
         self.targets.retain(|target| {
             let is_new = known.insert(target.text.clone());
-            self.repeated_targets += usize::from(!is_new);
+            self.unused.repeated_targets += usize::from(!is_new);
             is_new
         });
     }
@@ -247,7 +252,7 @@ impl ConnectRequest {
             Format::Quiet => Vec::new(),
             _ if self.output.has_document_on_stderr() => Vec::new(),
             _ => {
-                let of_pins = self.unused_pins.iter().map(|host| {
+                let of_pins = self.unused.pins.iter().map(|host| {
                     format!("--resolve names `{host}`, and no target has this host and port")
                 });
                 let of_run = self.race.policy.warning().into_iter().chain(self.repeated_warning());
@@ -257,7 +262,7 @@ impl ConnectRequest {
     }
 
     fn repeated_warning(&self) -> Option<String> {
-        Some(match self.repeated_targets {
+        Some(match self.unused.repeated_targets {
             0 => return None,
             1 => "1 target was given before: with --prom, each is measured once".to_owned(),
             count => {

@@ -94,9 +94,9 @@ impl Scheme {
     /// Security of a URL, which the parameters of its query may demand: `sslmode` of libpq, `ssl-mode` of MySQL, and
     /// `tls` or `ssl` of MongoDB.
     pub(super) fn security(&self, query: &str) -> Security {
-        let asked = query.split('&').filter_map(|pair| pair.split_once('='));
-        let demands = asked.filter_map(|(key, value)| self.demand(key, value));
-        demands.last().unwrap_or(self.security)
+        let asked = query.rsplit('&').filter_map(|pair| pair.split_once('='));
+        let mut demands = asked.filter_map(|(key, value)| self.demand(key, value));
+        demands.next().unwrap_or(self.security)
     }
 
     fn demand(&self, key: &str, value: &str) -> Option<Security> {

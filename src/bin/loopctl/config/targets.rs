@@ -127,9 +127,9 @@ fn with_port(host: &str, port: &str) -> Option<String> {
 /// A value that was meant for the flag before it looks like a target without a port.
 fn mistyped(mistake: TargetMistake) -> Message {
     let mut message = Message::from(mistake.clone());
-    let word = match &mistake {
-        TargetMistake::Target(TargetError::NoPort(text)) | TargetMistake::NoHost(text) => text,
-        _ => return message,
+    let (TargetMistake::Target(TargetError::NoPort(word)) | TargetMistake::NoHost(word)) = &mistake
+    else {
+        return message;
     };
     if word == "-" {
         message.hints = vec!["write `--targets -` to read targets from standard input".to_owned()];

@@ -108,7 +108,7 @@ fn notes(policy: &PolicyRow) -> Vec<String> {
     notes.extend(predicted.if_silent.as_ref().map(|end| {
         format!("if the silence lasts: {} after {}", word(&end.outcome), prose(end.ms))
     }));
-    notes.extend(policy.measured.as_ref().and_then(|run| failure(run)));
+    notes.extend(policy.measured.as_ref().and_then(failure));
     notes.extend(policy.mismatch.as_ref().map(|it| format!("not as predicted: {}", word(it))));
     notes
 }
@@ -152,7 +152,8 @@ fn addresses(compare: &Compare) -> Table {
 }
 
 fn outcome(probe: &ProbeAddress) -> String {
-    let error = probe.error.as_ref().or(probe.tls.as_ref().and_then(|tls| tls.error.as_ref()));
+    let of_tls = || probe.tls.as_ref().and_then(|tls| tls.error.as_ref());
+    let error = probe.error.as_ref().or_else(of_tls);
     match (probe.result, error) {
         (AttemptResult::Success, None) => "connected".to_owned(),
         (_, Some(error)) => error.message.clone(),

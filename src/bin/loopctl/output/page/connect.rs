@@ -3,7 +3,7 @@
 use super::chart;
 use super::model::{Fact, Note, Page, Part, Table, Tone};
 use super::words::{address, column, column_of, endpoint, prose, word, yes_or_no};
-use super::{compare, names, tls};
+use super::{compare, http, names, tls};
 use crate::output::wire::common::{AttemptResult, ErrorRecord, Outcome, RunEnd, SlowCallback};
 use crate::output::wire::connect::{
     Attempt, Document, Icmp, Policy, SocketOptions, Stall, TcpInfo, Why,
@@ -40,6 +40,14 @@ pub(super) fn add_sections(page: &mut Page, document: &Document) {
     if let Some(found) = &document.tls {
         page.section("TLS", tls::parts(found));
         page.section("Certificates", tls::certificates(found));
+    }
+    if let Some(exchange) = &document.http {
+        page.section("HTTP", http::parts(exchange));
+    }
+    for redirect in &document.redirects {
+        let mut parts = vec![Part::Facts(vec![Fact::new("target", redirect.target.clone())])];
+        parts.extend(redirect.http.iter().flat_map(http::parts));
+        page.section("Redirect", parts);
     }
     let others = document.other_clients.as_ref();
     page.section("Other clients", others.map(other_clients).into_iter().collect());
@@ -319,7 +327,7 @@ fn environment(document: &Document) -> Vec<Part> {
 }
 
 fn rules(policy: &Policy) -> String {
-    let delay = policy.connection_attempt_delay_ms.map_or("off".to_owned(), prose);
+    let delay = policy.connection_attempt_delay_ms.map_or_else(|| "off".to_owned(), prose);
     let mut parts = vec![policy.name.to_string(), format!("attempt delay {delay}")];
     parts.extend(policy.resolution_delay_ms.map(|it| format!("resolution delay {}", prose(it))));
     parts.push(format!("interleave {}", policy.interleave));

@@ -65,7 +65,7 @@ pub(super) fn text(text: &str) -> String {
 fn sentence(sentence: &str) -> String {
     let escaped = text(sentence);
     let parts: Vec<&str> = escaped.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return escaped;
     }
     let part = |(at, part): (usize, &&str)| match at % 2 {

@@ -7,6 +7,7 @@ mod connect;
 pub(crate) mod document;
 pub(crate) mod file;
 mod html;
+mod http;
 mod model;
 mod names;
 mod path;

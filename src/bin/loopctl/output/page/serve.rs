@@ -138,7 +138,7 @@ fn datagrams(records: &[Record]) -> Table {
         _ => None,
     });
     for datagram in datagrams {
-        let peer = datagram.peer.as_ref().map(socket).or(datagram.peer_path.clone());
+        let peer = datagram.peer.as_ref().map(socket).or_else(|| datagram.peer_path.clone());
         let refusal = datagram.refusal.as_ref().map(ToString::to_string);
         let error = datagram.error.as_ref().map(|error| error.message.clone());
         let cells = vec![

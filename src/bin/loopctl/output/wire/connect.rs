@@ -58,6 +58,7 @@ pub(crate) struct Document {
     /// Request of --http, and its response.
     pub(crate) http: Option<Http>,
     /// Redirects that were followed (--location), in their order. outcome, error and exit_code are those of the last.
+    #[serde(default)]
     pub(crate) redirects: Vec<Self>,
     pub(crate) relay: Option<Relay>,
     pub(crate) slow_callbacks: Vec<SlowCallback>,
