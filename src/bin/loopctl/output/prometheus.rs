@@ -22,11 +22,17 @@ pub(crate) struct Metrics {
     attempts: String,
     failed_attempts: String,
     unmet: String,
+    certificates: CertificateMetrics,
+    http: HttpMetrics,
+}
+
+/// Metrics of the peers' certificates.
+#[derive(Default)]
+struct CertificateMetrics {
     expiry: String,
     sent_expiry: String,
     unreadable: String,
     revoked: String,
-    http: HttpMetrics,
 }
 
 /// Metrics of final HTTP responses.
@@ -123,7 +129,7 @@ impl Metrics {
         let end = tls.earliest_end().and_then(Certificate::not_after).and_then(seconds);
         if let Some(end) = end {
             let _ = writeln!(
-                self.expiry,
+                self.certificates.expiry,
                 "loopctl_ssl_earliest_cert_expiry{{target=\"{target}\"}} {}",
                 end.as_secs()
             );
@@ -131,7 +137,7 @@ impl Metrics {
         let sent = tls.chain.iter().filter_map(Certificate::not_after).min().and_then(seconds);
         if let Some(end) = sent {
             let _ = writeln!(
-                self.sent_expiry,
+                self.certificates.sent_expiry,
                 "loopctl_ssl_earliest_sent_cert_expiry{{target=\"{target}\"}} {}",
                 end.as_secs()
             );
@@ -139,14 +145,16 @@ impl Metrics {
         if !tls.chain.is_empty() {
             let unreadable = tls.chain.iter().filter(|one| one.not_after().is_none()).count();
             let _ = writeln!(
-                self.unreadable,
+                self.certificates.unreadable,
                 "loopctl_ssl_unreadable_certs{{target=\"{target}\"}} {unreadable}"
             );
         }
         if let Some(answer) = &tls.peer.ocsp {
             let revoked = u8::from(matches!(answer.status, OcspStatus::Revoked { .. }));
-            let _ =
-                writeln!(self.revoked, "loopctl_ssl_ocsp_revoked{{target=\"{target}\"}} {revoked}");
+            let _ = writeln!(
+                self.certificates.revoked,
+                "loopctl_ssl_ocsp_revoked{{target=\"{target}\"}} {revoked}"
+            );
         }
     }
 
@@ -173,22 +181,22 @@ impl Metrics {
             (
                 "loopctl_ssl_earliest_cert_expiry",
                 "Earliest expiry in the verified certificate path, in seconds since 1970.",
-                &self.expiry,
+                &self.certificates.expiry,
             ),
             (
                 "loopctl_ssl_earliest_sent_cert_expiry",
                 "Earliest expiry of all certificates that the server sent, in seconds since 1970.",
-                &self.sent_expiry,
+                &self.certificates.sent_expiry,
             ),
             (
                 "loopctl_ssl_unreadable_certs",
                 "Certificates that the server sent and whose expiry cannot be read.",
-                &self.unreadable,
+                &self.certificates.unreadable,
             ),
             (
                 "loopctl_ssl_ocsp_revoked",
                 "Whether the stapled OCSP response says that the certificate is revoked: 1 or 0.",
-                &self.revoked,
+                &self.certificates.revoked,
             ),
             (
                 "loopctl_http_status_code",
