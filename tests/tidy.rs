@@ -279,8 +279,8 @@ fn structs_have_few_fields() {
     /// named, so that none is hidden in a bag with unrelated ones.
     const MAX_FIELDS: usize = 10;
     /// Because plain data names each optional part: a bag of unrelated parts says less than their names. The
-    /// fifteenth is the state of this host.
-    const MAX_FIELDS_OF_A_REPORT: usize = 15;
+    /// fifteenth is the state of this host; the last two are the HTTP exchange and its redirects.
+    const MAX_FIELDS_OF_A_REPORT: usize = 17;
     // Records of a file format: what they hold is not ours to choose.
     let is_format = |source: &Source| source.is_in("bin/loopctl/output/wire");
     for source in sources("src").iter().filter(|source| !is_format(source)) {
