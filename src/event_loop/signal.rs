@@ -35,6 +35,8 @@ struct Handler {
 struct SignalPipe {
     reader: UnixStream,
     callback: RefCell<Option<Callback>>,
+    /// Whether a call is in the ready queue.
+    is_queued: Cell<bool>,
     is_cancelled: Cell<bool>,
     signal: i32,
     origin: &'static Location<'static>,
@@ -53,7 +55,8 @@ struct Action {
 impl LoopHandle {
     /// Runs `callback` on the loop when the process receives `signal`; asyncio's `add_signal_handler`.
     ///
-    /// It replaces the default action and an earlier handler of this loop. Signals that arrive before the loop has run
+    /// It replaces the default action and an earlier handler of this loop, which passes on a signal that it has not
+    /// handled yet. Signals that arrive before the loop has run
     /// the callback cause one call.
     ///
     /// ```
@@ -105,6 +108,7 @@ impl LoopHandle {
         let pipe = Rc::new(SignalPipe {
             reader,
             callback: RefCell::new(Some(callback)),
+            is_queued: Cell::new(false),
             is_cancelled: Cell::new(false),
             signal,
             origin,
@@ -112,9 +116,13 @@ impl LoopHandle {
         let source = Rc::clone(&pipe) as Rc<dyn Source>;
         let registration = self.register(&pipe.reader, Interest::Readable, source)?;
         let action = prepare(Action::new(signal, writer)?)?;
-        let handler = Handler { _registration: registration, pipe, _action: action };
+        let handler =
+            Handler { _registration: registration, pipe: Rc::clone(&pipe), _action: action };
         let replaced = self.local::<Signals>().0.borrow_mut().insert(signal, handler);
-        drop(replaced);
+        if replaced.is_some_and(Handler::end) {
+            drain(&pipe.reader);
+            pipe.push(self);
+        }
         Ok(())
     }
 
@@ -178,13 +186,21 @@ fn drain(mut reader: &UnixStream) -> bool {
 impl Source for SignalPipe {
     fn ready(self: Rc<Self>, event_loop: &LoopHandle, _: Readiness) {
         if drain(&self.reader) {
-            event_loop.push(Job::Run(self));
+            self.push(event_loop);
         }
+    }
+}
+
+impl SignalPipe {
+    fn push(self: Rc<Self>, event_loop: &LoopHandle) {
+        self.is_queued.set(true);
+        event_loop.push(Job::Run(self));
     }
 }
 
 impl Run for SignalPipe {
     fn run(self: Rc<Self>) -> Result<(), BoxError> {
+        self.is_queued.set(false);
         let Some(mut callback) = self.callback.take() else { return Ok(()) };
         let ran = catch_unwind(AssertUnwindSafe(&mut callback));
         if !self.is_cancelled.get() {
@@ -205,6 +221,16 @@ impl Run for SignalPipe {
 
     fn is_cancelled(&self) -> bool {
         self.is_cancelled.get()
+    }
+}
+
+impl Handler {
+    /// Removes the handler. Returns whether a signal has arrived that it has not handled.
+    fn end(self) -> bool {
+        let pipe = Rc::clone(&self.pipe);
+        // Before the last look, because a signal may arrive until the action is removed.
+        drop(self);
+        drain(&pipe.reader) || pipe.is_queued.get()
     }
 }
 
@@ -324,18 +350,22 @@ impl LoopHandle {
         let source = Rc::clone(&flag) as Rc<dyn Source>;
         let registration = self.register(&flag.reader, Interest::Readable, source)?;
         let action = Action::new(signal, writer)?;
-        self.remove_interrupt_handler(signal);
+        if self.take_interrupt_handler(signal) {
+            flag.has_arrived.set(true);
+        }
         Ok((registration, flag, action))
     }
 
-    /// Removes the handler of [`add_interrupt_handler`](Self::add_interrupt_handler), unless it was replaced.
-    pub(crate) fn remove_interrupt_handler(&self, signal: i32) {
+    /// Removes the handler of [`add_interrupt_handler`](Self::add_interrupt_handler), unless it was replaced. Returns
+    /// whether a signal has arrived that it has not handled.
+    pub(crate) fn take_interrupt_handler(&self, signal: i32) -> bool {
         let signals = self.local::<Signals>();
-        let is_interrupt = |handler: &Handler| !handler._action.fatal.is_empty();
-        let is_ours = signals.0.borrow().get(&signal).is_some_and(is_interrupt);
-        if is_ours {
-            self.remove_signal_handler(signal);
-        }
+        let is_interrupt = |handler: &mut Handler| !handler._action.fatal.is_empty();
+        let taken = match signals.0.borrow_mut().entry(signal) {
+            Entry::Occupied(mut known) => is_interrupt(known.get_mut()).then(|| known.remove()),
+            Entry::Vacant(_) => None,
+        };
+        taken.is_some_and(Handler::end)
     }
 }
 

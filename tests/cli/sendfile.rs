@@ -341,7 +341,7 @@ fn what_cannot_be_read_is_told_before_anybody_is_connected_to() {
 #[test]
 fn what_makes_no_sense_is_a_usage_error() {
     for (args, word) in [
-        (&["--all", "file", "host:1"][..], "unexpected argument '--all'"),
+        (&["--all", "file", "host:1"][..], "there is no flag `--all`"),
         (&["--resume", "-", "host:1"], "--resume"),
         (&["--resume", "--offset", "1", "file", "host:1"], "--offset"),
         (&["--count", "0", "file", "host:1"], "more than nothing"),

@@ -158,6 +158,30 @@ fn sig_05_a_handler_removed_before_its_turn_is_not_called() {
 }
 
 #[test]
+fn sig_05_a_replaced_handler_passes_on_a_signal_that_it_has_not_handled() {
+    let (mut event_loop, handle) = real();
+    let notes = Notes::default();
+    handle.add_signal_handler(libc::SIGVTALRM, notes.adder("first")).unwrap();
+    raise(libc::SIGVTALRM).unwrap();
+    handle.add_signal_handler(libc::SIGVTALRM, notes.adder("second")).unwrap();
+    one_turn(&mut event_loop);
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "second", "it was not collected yet");
+
+    raise(libc::SIGVTALRM).unwrap();
+    let (inside, third) = (handle.clone(), notes.adder("third"));
+    // Runs after the signal was collected and before its callback.
+    handle.call_soon(move || inside.add_signal_handler(libc::SIGVTALRM, third).unwrap());
+    one_turn(&mut event_loop);
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "third", "it was collected");
+
+    handle.add_signal_handler(libc::SIGVTALRM, notes.adder("fourth")).unwrap();
+    one_turn(&mut event_loop);
+    assert_eq!(notes.take(), "", "it was handled");
+}
+
+#[test]
 fn sig_05_a_handler_may_remove_itself() {
     let (mut event_loop, handle) = real();
     let notes = Notes::default();
