@@ -69,6 +69,14 @@ fn verdict(document: &Document) -> Note {
         return verdict;
     }
     let total = prose(document.total_ms);
+    let last = document.redirects.last().unwrap_or(document);
+    if let (Outcome::Success, Some(exchange)) = (document.outcome, &last.http)
+        && let Some(status) = http::status(exchange)
+    {
+        let is_error = exchange.status.is_some_and(|status| status >= 400);
+        let tone = if is_error { Tone::Bad } else { Tone::Good };
+        return Note::new(tone, "", format!("{status} in {total}"));
+    }
     match (document.outcome, winner(document)) {
         (Outcome::Success, Some(winner)) => {
             let (text, tone) = reached(document, winner);

@@ -8,15 +8,12 @@ use crate::util::units;
 
 pub(super) fn parts(http: &Http) -> Vec<Part> {
     let errors: Vec<Note> = http.error.iter().map(error).collect();
-    let status = http.status.map(|status| {
-        format!("{status} {}", http.reason.as_deref().unwrap_or_default()).trim_end().to_owned()
-    });
     let facts = [
         Some(Fact::new(
             "request",
             format!("{} {} {}", http.method, http.path, word(&http.version)),
         )),
-        Fact::of("status", status),
+        Fact::of("status", status(http)),
         Fact::of("time of the server", http.server_ms.map(prose)),
         Fact::of("round trip", http.round_trip_ms.map(prose)),
         Fact::of("time of the body", http.body_ms.map(prose)),
@@ -32,4 +29,10 @@ pub(super) fn parts(http: &Http) -> Vec<Part> {
             .then(|| Fact::new("interim responses", http.interim_responses.to_string())),
     ];
     vec![Part::Notes(errors), Part::Facts(facts.into_iter().flatten().collect())]
+}
+
+/// Status code and reason phrase.
+pub(super) fn status(http: &Http) -> Option<String> {
+    let reason = http.reason.as_deref().unwrap_or_default();
+    http.status.map(|status| format!("{status} {reason}").trim_end().to_owned())
 }
