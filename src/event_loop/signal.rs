@@ -55,8 +55,8 @@ struct Action {
 impl LoopHandle {
     /// Runs `callback` on the loop when the process receives `signal`; asyncio's `add_signal_handler`.
     ///
-    /// It replaces the default action and an earlier handler of this loop, which passes on a signal that it has not
-    /// handled yet. Signals that arrive before the loop has run
+    /// It replaces the default action and an earlier handler of this loop. A signal that the earlier handler has not
+    /// handled yet goes to the new one. Signals that arrive before the loop has run
     /// the callback cause one call.
     ///
     /// ```

@@ -189,7 +189,7 @@ fn dns_beside_dig_generated_answers_give_the_same_addresses_or_a_reason() {
             silent.push(format!("{name} ({kind}): {ours:?}, dig {dig:?}"));
         }
     }
-    let mut table = String::from("kind: same, told, not told\n");
+    let mut table = String::from("kind: same, named in the report, not named\n");
     for (kind, [same, told, not_told]) in &figures {
         writeln!(table, "{kind}: {same}, {told}, {not_told}").unwrap();
     }

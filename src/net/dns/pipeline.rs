@@ -27,7 +27,7 @@ struct Connection {
 /// Queries of a connection.
 #[derive(Default)]
 struct Queries {
-    /// Those without an answer, by the ID on the wire.
+    /// Queries without an answer, by the ID on the wire.
     waiting: HashMap<u16, Waiting>,
     /// Number of answers.
     answered: u64,

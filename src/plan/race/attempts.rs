@@ -37,7 +37,7 @@ pub(super) enum Outcome {
 pub(super) struct Attempts {
     all: Vec<Attempt>,
     running: BTreeSet<usize>,
-    /// Those of `running` without a TCP connection.
+    /// Running attempts without a TCP connection.
     connecting: BTreeSet<usize>,
     /// Attempts whose TLS handshake was under way when the newest attempt started, or began later.
     handshakes: BTreeSet<usize>,

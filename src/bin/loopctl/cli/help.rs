@@ -92,6 +92,13 @@ fn name_of(heading: &str) -> &str {
     heading.split_whitespace().next().unwrap_or_default()
 }
 
+/// Long flags of a command, with their dashes.
+#[cfg(test)]
+pub(super) fn long_flags(command: &Command) -> Vec<String> {
+    let longs = command.get_arguments().filter_map(clap::Arg::get_long);
+    longs.map(|long| format!("--{long}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,10 +110,7 @@ mod tests {
         let mut root = Cli::command();
         root.build();
         let connect = root.find_subcommand("connect").unwrap();
-        let known: Vec<String> = connect
-            .get_arguments()
-            .filter_map(|arg| Some(format!("--{}", arg.get_long()?)))
-            .collect();
+        let known = long_flags(connect);
         let words = CONNECT.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
         for word in words.filter(|word| word.starts_with("--")) {
             assert!(known.iter().any(|flag| flag == word), "{word}");

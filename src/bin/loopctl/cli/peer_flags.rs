@@ -76,16 +76,14 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+    use crate::cli::help::long_flags;
 
     #[test]
     fn answers_name_flags_that_exist() {
         let mut root = Cli::command();
         root.build();
         let connect = root.find_subcommand("connect").unwrap();
-        let known: Vec<String> = connect
-            .get_arguments()
-            .filter_map(|arg| Some(format!("--{}", arg.get_long()?)))
-            .collect();
+        let known = long_flags(connect);
         for (_, answer) in PEERS {
             let words = answer.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
             for word in words.filter(|word| word.starts_with("--")) {

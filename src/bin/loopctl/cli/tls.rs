@@ -42,7 +42,7 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// What `--tls` and `--starttls` ask for.
+    /// Security that `--tls` and `--starttls` request.
     pub(crate) fn security(&self) -> Option<Security> {
         match self.starttls {
             Some(protocol) => Some(Security::StartTls(protocol)),

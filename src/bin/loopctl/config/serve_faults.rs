@@ -78,7 +78,7 @@ impl ServeRequest {
     /// Checks faults that are to replace those in force.
     ///
     /// # Errors
-    /// As [`check_faults`](Self::check_faults), and a fault that has to be given at the start.
+    /// Those of [`check_faults`](Self::check_faults), and faults that `serve` can only have from its start.
     pub(crate) fn check_new_faults(&self, faults: &Faults) -> Result<(), Message> {
         self.check_faults(faults)?;
         let is_made_at_start = |arg: &&FaultArg| match arg.fault {

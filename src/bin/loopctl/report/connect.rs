@@ -65,7 +65,7 @@ pub(crate) struct SecondQuery {
 }
 
 impl Default for SystemLimits {
-    /// Those of Linux 6.18.
+    /// Limits of Linux 6.18.
     fn default() -> Self {
         Self { connect: Duration::from_secs(131) }
     }

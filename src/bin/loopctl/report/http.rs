@@ -240,7 +240,7 @@ impl HttpReport {
         }
     }
 
-    /// Where a redirect leads; `None` for other responses.
+    /// Location of a redirect; `None` for other responses.
     pub(crate) fn redirect(&self) -> Option<&str> {
         let response = self.response.as_ref().filter(|_| self.failure.is_none())?;
         let redirects = [301, 302, 303, 307, 308].contains(&response.status);

@@ -51,7 +51,7 @@ impl StallWatch {
 
     fn look(&self, now: Instant) {
         let last = self.last.get().unwrap_or(now);
-        // Because some events are told after they happened.
+        // Because an event may be reported later than its timestamp.
         self.last.set(Some(now.max(last)));
         if now.saturating_duration_since(last) >= MIN_STALL {
             self.stall.set(Some((last, now)));

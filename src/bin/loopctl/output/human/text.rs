@@ -348,7 +348,7 @@ fn sum(report: &Report) -> String {
     let (Some(winner), Some(stagger)) = (report.winner(), report.stagger()) else {
         return String::new();
     };
-    // Shorter delays of this host are not told.
+    // Because shorter delays of this host would only clutter the line.
     let late = report.own_delay().min(stagger);
     let late = if late >= MIN_OWN_DELAY { late } else { Duration::ZERO };
     let own = report.subject.transport.name();

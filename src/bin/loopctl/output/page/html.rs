@@ -7,7 +7,7 @@ use super::model::{
     BarRow, Bars, Column, Fact, Mark, Note, Page, Part, Points, Row, Section, Segment, Shade,
     Table, Tone,
 };
-use super::words::{prose_of, shown};
+use super::words::shown;
 
 const COLORS: &str = include_str!("colors.css");
 const STYLE: &str = include_str!("page.css");
@@ -217,12 +217,7 @@ fn bar(row: &BarRow, max: f64, grid: &str) -> String {
 fn segment(segment: &Segment, max: f64) -> String {
     let (from, to) = (percent(segment.from, max), percent(segment.to, max));
     let class = segment.shade.class();
-    let title = format!(
-        "<title>{} {} to {}</title>",
-        segment.shade.words(),
-        prose_of(segment.from),
-        prose_of(segment.to)
-    );
+    let title = format!("<title>{}</title>", segment.title());
     match segment.shade {
         Shade::Stagger => format!(
             "<line class=\"{class}\" x1=\"{from}%\" x2=\"{to}%\" y1=\"0\" y2=\"0\">{title}</line>"

@@ -1,5 +1,7 @@
 //! Model of a page: its parts in the order in which every format has them.
 
+use super::words::prose_of;
+
 /// One document.
 pub(crate) struct Page {
     /// Command that wrote the document.
@@ -85,6 +87,13 @@ pub(crate) struct Segment {
     pub(crate) shade: Shade,
     pub(crate) from: f64,
     pub(crate) to: f64,
+}
+
+impl Segment {
+    /// Meaning, start and end.
+    pub(crate) fn title(&self) -> String {
+        format!("{} {} to {}", self.shade.words(), prose_of(self.from), prose_of(self.to))
+    }
 }
 
 /// Meaning of a segment; each has its own shade.

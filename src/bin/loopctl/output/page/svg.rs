@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::chart::{axis, percent};
 use super::html::{embedded, glyph, text};
 use super::model::{BarRow, Bars, Fact, Mark, Note, Page, Part, Points, Segment, Shade, Tone};
-use super::words::{prose_of, shown};
+use super::words::shown;
 use crate::util::units::{display_width, wrap};
 
 const COLORS: &str = include_str!("colors.css");
@@ -202,12 +202,7 @@ fn x(value: f64, max: f64) -> f64 {
 fn segment(segment: &Segment, max: f64, middle: usize) -> String {
     let (from, to) = (x(segment.from, max), x(segment.to, max));
     let class = segment.shade.class();
-    let title = format!(
-        "<title>{} {} to {}</title>",
-        segment.shade.words(),
-        prose_of(segment.from),
-        prose_of(segment.to)
-    );
+    let title = format!("<title>{}</title>", segment.title());
     match segment.shade {
         Shade::Stagger => format!(
             "<line class=\"{class}\" x1=\"{from}\" x2=\"{to}\" y1=\"{middle}\" y2=\"{middle}\">{title}</line>"

@@ -143,6 +143,7 @@ impl<'a> Prober<'a> {
         }
         let starts = stream::iter(new).then(async |(to, number)| {
             if number % STARTS_PER_TURN == 0 {
+                // Because signals and limits are looked at between two turns.
                 self.event_loop.sleep(Duration::ZERO).await;
             }
             (to, number)

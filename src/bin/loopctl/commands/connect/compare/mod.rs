@@ -61,6 +61,7 @@ impl Session {
     ) {
         let network = comparison.measurement.model();
         for policy in policies(own) {
+            // Because a signal is seen between two turns only.
             event_loop.sleep(Duration::ZERO).await;
             if self.cancelled().is_some() {
                 return comparison.rows.clear();

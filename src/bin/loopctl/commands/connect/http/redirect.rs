@@ -80,7 +80,7 @@ impl Session {
 }
 
 impl Report {
-    /// Where the response of this report redirects to.
+    /// Location of the redirect; `None` if the response is none.
     fn redirect(&self) -> Option<&str> {
         self.http.as_ref()?.redirect()
     }

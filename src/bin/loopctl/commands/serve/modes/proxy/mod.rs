@@ -21,7 +21,7 @@ pub(super) async fn serve(io: &mut PeerIo, request: Rc<UpstreamRequest>) -> Resu
     match forward_until_end(io, &mut upstream).await {
         Ok(()) => {
             link.0.transport.close();
-            // All has been forwarded, and the client is told by the end of its own connection.
+            // Ignored, because every byte was forwarded; the client sees how its connection ends.
             if upstream.output.wait_closed().await.is_ok() {
                 link.0.record_all_sent();
             }
