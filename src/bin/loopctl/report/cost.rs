@@ -27,7 +27,9 @@ impl Report {
         let others = queries.filter(|it| it.types != awaited.types);
         let answers = others.filter(|query| query.verdict() == QueryStatus::Answered);
         let first = answers.map(Query::ended_at).min().unwrap_or(resolved);
-        if first + TRIFLE > resolved { resolved } else { first }
+        // Because an answer that was there before is not what the first attempt waited for.
+        let was_there = awaited.ended_at() <= first;
+        if was_there || first + TRIFLE > resolved { resolved } else { first }
     }
 
     /// Time from the first usable answer to the start of the attempt that won. `None` if each address was tried

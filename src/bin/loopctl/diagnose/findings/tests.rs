@@ -266,6 +266,11 @@ fn why_t14_an_answer_without_an_address() {
     assert_eq!(one(&story(NoData(v6))), (FindingKind::NoAddresses, 30, text.to_owned()));
     let text = "v4 because AAAA failed (EAI_AGAIN), 30.0 ms after A";
     assert_eq!(one(&story(FailedQuery(v6))), (FindingKind::FailedQuery, 30, text.to_owned()));
+
+    // Its rival: the answer was there before the other, and the attempt started late for another reason.
+    let early =
+        [(0, Ask), (2, NoData(v6)), (3, Answered(v4)), (12, Start(V4, gave_up)), (22, Win(0, 0))];
+    assert_eq!(summary(&report(&early)), []);
 }
 
 #[test]
